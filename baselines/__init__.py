@@ -1,0 +1,1 @@
+"""The competitors: one file a method, with links to its paper and code."""

@@ -1,0 +1,1 @@
+"""The harness: plans, trains, records, scores and renders the paper's tables."""

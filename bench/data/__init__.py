@@ -1,0 +1,1 @@
+"""Datasets: readers, twins, cache, splits and augmentation."""

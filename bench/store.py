@@ -1,0 +1,112 @@
+"""Where do records, predictions and failures live, and how are they read back?
+
+`results/records/<cell>.json`, `results/predictions/<cell>.npz`, and `results/records/<cell>.failure.json` where a cell could
+not end in a record; `<cell>` is `Cell.name`.  The record is written last, so a record always has its predictions.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.atomic import write_bytes, write_text
+from bench.errors import UserError
+from bench.record import Record
+
+FAILED = ".failure.json"
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a cell has no record.  `key` is the cell's key at that time, so that a changed cell is tried again."""
+
+    cell: str
+    key: str
+    reason: str
+
+
+def record_path(results: Path, cell: str) -> Path:
+    return results / "records" / f"{cell}.json"
+
+
+def failure_path(results: Path, cell: str) -> Path:
+    return results / "records" / f"{cell}{FAILED}"
+
+
+def predictions_path(results: Path, cell: str) -> Path:
+    return results / "predictions" / f"{cell}.npz"
+
+
+def pack(arrays: Mapping[str, NDArray]) -> bytes:
+    """Predictions as npz bytes that are equal for equal arrays.
+
+    Names: `ids` (n,) content ids, `labels` (n,), `by_epoch` (epochs, n) predicted class, `logits_<selection>` (n, C) with
+    selection last / best_val / best_test, and under the honest protocol `val_ids`, `val_labels`, `val_logits` (of best-val).
+    """
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **{name: arrays[name] for name in sorted(arrays)})
+    return buffer.getvalue()
+
+
+def save(results: Path, cell: str, record: Record, predictions: bytes) -> None:
+    """Predictions first, then the record, then any old failure goes."""
+    if hashlib.sha256(predictions).hexdigest() != record.predictions_sha256:
+        raise ValueError("the record does not belong to these predictions")
+    write_bytes(predictions_path(results, cell), predictions)
+    write_text(record_path(results, cell), record.to_json())
+    failure_path(results, cell).unlink(missing_ok=True)
+
+
+def save_failure(results: Path, failure: Failure) -> None:
+    write_text(failure_path(results, failure.cell), json.dumps(asdict(failure), indent=1, sort_keys=True) + "\n")
+
+
+def load(results: Path, cell: str) -> Record | None:
+    """The record of a cell, None where there is none.  Raises UserError for a damaged one."""
+    path = record_path(results, cell)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return None
+    except (UnicodeDecodeError, OSError) as error:
+        raise UserError(f"{path}: cannot be read ({error}); restore it, or delete it and run the suite again") from None
+    try:
+        return Record.from_json(text)
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise UserError(f"{path}: {error}; restore it, or delete it and run the suite again") from None
+
+
+def load_failure(results: Path, cell: str) -> Failure | None:
+    """The failure of a cell, None where there is none or the file is unreadable (the cell is then simply run again)."""
+    try:
+        return Failure(**json.loads(failure_path(results, cell).read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def load_predictions(results: Path, cell: str) -> dict[str, NDArray]:
+    """The arrays that `pack` wrote.  Raises UserError when the file is missing or damaged."""
+    path = predictions_path(results, cell)
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            return dict(arrays)
+    except (OSError, ValueError, EOFError, KeyError) as error:
+        raise UserError(f"{path}: cannot be read ({error}); restore it, or delete its record and run the suite again") from None
+
+
+def scan(results: Path) -> Iterator[tuple[str, Record]]:
+    """Every cell with a record, in the order of their names.  Raises UserError at the first damaged one."""
+    folder = results / "records"
+    for path in sorted(folder.rglob("*.json")) if folder.is_dir() else ():
+        if not path.name.endswith(FAILED):
+            cell = path.relative_to(folder).with_suffix("").as_posix()
+            record = load(results, cell)
+            if record is not None:
+                yield cell, record
