@@ -20,7 +20,7 @@ class Recipe:
     """One training recipe.  Every field can change the number, so all of them are part of a cell's key.
 
     `image_size` is the side in pixels of the square input.  `step_size` is in epochs.  `train_limit` and `test_limit` keep
-    at most that many images (stratified; the rarest classes whole), None keeps all.  `label_smoothing` is in [0, 1).
+    at most that many images (stratified; the rarest classes whole), None keeps all. 
     `sam_rho` > 0 adds sharpness-aware minimisation.  `numeric` is a declared numeric mode: `faithful` is fp32 with
     deterministic algorithms, `fast` is bf16 autocast in channels_last.
     """
@@ -37,7 +37,6 @@ class Recipe:
     gamma: float = 0.1
     sampler: Literal["shuffle", "balanced"] = "shuffle"
     augment: Literal["rafdb", "affectnet", "sfew", "none"] = "rafdb"
-    label_smoothing: float = 0.0
     sam_rho: float = 0.0
     train_limit: int | None = None
     test_limit: int | None = None

@@ -1,0 +1,55 @@
+"""How is work over all images spread over processes?  Chunks, a progress bar, and a clean stop on Ctrl-C."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from typing import TypeVar
+
+from tqdm import tqdm
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+_CHUNK = 64
+_ALONE = 512
+"""Fewer items than this are done in this process: starting others takes longer than the work."""
+
+
+def worker_count(wanted: int | None) -> int:
+    """`wanted`, or one worker per core that this process may use."""
+    if wanted is not None:
+        return max(1, wanted)
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def over_chunks(
+    function: Callable[[int, Sequence[Item]], Result], items: Sequence[Item], label: str, workers: int | None = None, progress: bool = True
+) -> Iterator[tuple[int, Result]]:
+    """Yield (start, function(start, chunk)) for consecutive chunks of `items`, in any order.
+
+    `function` must be picklable (a module-level function or a partial of one).  An exception in it ends the whole run.
+    """
+    starts = range(0, len(items), _CHUNK)
+    count = worker_count(workers)
+    bar = tqdm(total=len(items), desc=label, unit=" images", disable=None if progress else True, mininterval=0.5, smoothing=0.05)
+    with bar:
+        if count == 1 or len(items) < _ALONE:
+            for start in starts:
+                chunk = items[start : start + _CHUNK]
+                yield start, function(start, chunk)
+                bar.update(len(chunk))
+            return
+        # spawn: the caller may hold threads and locks (torch), which a fork would copy in whatever state they are in
+        with ProcessPoolExecutor(count, mp_context=multiprocessing.get_context("spawn")) as pool:
+            futures = {pool.submit(function, start, items[start : start + _CHUNK]): start for start in starts}
+            try:
+                for future in as_completed(futures):
+                    start = futures.pop(future)
+                    yield start, future.result()
+                    bar.update(min(_CHUNK, len(items) - start))
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise

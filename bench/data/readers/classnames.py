@@ -1,0 +1,50 @@
+"""Which class does a word mean?  Spellings found in label files and folder names, and the orders behind bare numbers."""
+
+from __future__ import annotations
+
+import difflib
+import re
+
+from bench.data.catalog import AFFECTNET_ORDER, RAF_ORDER, SFEW_ORDER
+from bench.errors import UserError
+
+_SPELLINGS = {
+    "surprise": ("surprised", "su"),
+    "fear": ("fearful", "afraid", "fe"),
+    "disgust": ("disgusted", "di"),
+    "happiness": ("happy", "ha"),
+    "sadness": ("sad", "sa"),
+    "anger": ("angry", "an"),
+    "neutral": ("neutrality", "ne"),
+    "contempt": ("contemptuous", "co"),
+}
+CANONICAL: dict[str, str] = {word: name for name, words in _SPELLINGS.items() for word in (name, *words)}
+EXCLUDED: dict[str, str] = {"none": "none", "uncertain": "uncertain", "noface": "no-face", "nonface": "no-face"}
+"""AffectNet's last three categories carry no expression: excluded, with a count."""
+
+ORDERS: dict[str, tuple[str, ...]] = {"raf": RAF_ORDER, "affectnet": AFFECTNET_ORDER, "alphabetical": SFEW_ORDER}
+"""What bare folder numbers may mean, lowest number first."""
+
+
+def canonical(word: str) -> str | None:
+    """The class that a word means, whatever its case or grammar ("Happy", "3_surprise", "ANGRY"), or None."""
+    bare = re.sub(r"[^a-z]", "", word.lower())
+    return CANONICAL.get(bare) or EXCLUDED.get(bare)
+
+
+def nearest(word: str) -> str:
+    """The class names that are spelt most like `word`, for a message."""
+    near = difflib.get_close_matches(re.sub(r"[^a-z]", "", word.lower()), CANONICAL, n=1, cutoff=0.6)
+    return f"nearest: {CANONICAL[near[0]]}" if near else f"known: {', '.join(_SPELLINGS)}"
+
+
+def order(text: str) -> tuple[str, ...]:
+    """The classes behind numeric folders as `--class-order` names them: a known order, or class names parted by commas."""
+    if text in ORDERS:
+        return ORDERS[text]
+    names = [canonical(word) for word in text.split(",")]
+    if len(names) < 2 or None in names or len(set(names)) < len(names):
+        raise UserError(
+            f"--class-order '{text}' is neither {', '.join(ORDERS)} nor a list of different class names (surprise,fear,...)"
+        )
+    return tuple(name for name in names if name)

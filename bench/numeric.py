@@ -1,0 +1,70 @@
+"""In which arithmetic does a cell run?  Two declared numeric modes; nothing about them is left to a default of torch.
+
+`faithful` is fp32 without TF32 and with deterministic algorithms.  `fast` is bf16 autocast in channels_last with fp32
+weights and losses (CUDA; on a CPU without bf16 units it would only be slower).  A CPU cell runs on one thread, because
+one, two and four threads differ from the first forward on; several cells side by side use the other cores.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+
+import torch
+
+from bench.errors import UserError, unknown
+
+
+@dataclass(frozen=True)
+class Arithmetic:
+    """Device and formats of a cell.  `memory_format` is that of images and convolutions."""
+
+    device: torch.device
+    autocast: bool
+    memory_format: torch.memory_format
+
+    def forward(self) -> torch.autocast | nullcontext[None]:
+        """The context in which a network's forward pass runs."""
+        return torch.autocast(self.device.type, dtype=torch.bfloat16) if self.autocast else nullcontext()
+
+
+def choose_device(name: str) -> torch.device:
+    """`auto` is CUDA where there is one.  Raises UserError for a device that is not there."""
+    available = torch.cuda.is_available()
+    if name == "auto":
+        return torch.device("cuda" if available else "cpu")
+    if name.split(":")[0] not in ("cpu", "cuda"):
+        raise unknown("device", name, ("auto", "cpu", "cuda"))
+    if name.startswith("cuda") and not available:
+        raise UserError("device 'cuda' is not available here: torch finds no CUDA GPU; use --device cpu")
+    return torch.device(name)
+
+
+@contextmanager
+def arithmetic(numeric: str, device: torch.device) -> Iterator[Arithmetic]:
+    """Set torch up for one cell, and set it back afterwards."""
+    before = (
+        torch.get_num_threads(),
+        torch.are_deterministic_algorithms_enabled(),
+        torch.backends.cudnn.benchmark,
+        torch.backends.cuda.matmul.allow_tf32,
+        torch.backends.cudnn.allow_tf32,
+    )
+    faithful = numeric == "faithful"
+    if device.type == "cpu":
+        torch.set_num_threads(1)
+    else:
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS is deterministic only with it
+    torch.use_deterministic_algorithms(faithful)
+    torch.backends.cudnn.benchmark = False  # it may choose another algorithm in each run
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = not faithful
+    try:
+        fast = not faithful and device.type == "cuda"
+        yield Arithmetic(device, fast, torch.channels_last if fast else torch.contiguous_format)
+    finally:
+        torch.set_num_threads(before[0])
+        torch.use_deterministic_algorithms(before[1])
+        torch.backends.cudnn.benchmark = before[2]
+        torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = before[3:]

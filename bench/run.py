@@ -1,0 +1,215 @@
+"""How does a person run a suite?  The command line only: what is done stands in spec, plan, launch, tables and track."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import os
+import re
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench import command
+from bench.data.catalog import TWINS
+from bench.data.source import Source, at_hand, known_digest, open_source
+from bench.device import cuda_present
+from bench.errors import UserError, unknown
+from bench.launch import Job, Outcome, launch
+from bench.plan import Planned, describe, matching, plan, summary
+from bench.spec import Cell, Suite, cells_of, load_suite
+
+EXAMPLE = """examples:
+  python -m bench.run --suite paper                           every dataset that is found, rendered twins where none is
+  python -m bench.run --suite paper --data ~/faces --plan     what would be run, and why
+  python -m bench.run --suite paper --only 'rafdb/dan/*' --seeds 0-2
+"""
+WEIGHTS = ("none", "msceleb", "imagenet")
+
+
+@dataclass(frozen=True)
+class Weights:
+    """What the ResNet-18 trunk starts from: its name in tables, and the file with its digest."""
+
+    name: str = "none"
+    path: Path | None = None
+    sha256: str | None = None
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; returns its exit code."""
+    options = _parser().parse_args(arguments)
+    again = "interrupted: what is finished is kept; the same command goes on from here"
+    return command.finish(lambda: _run(options), again)
+
+
+def _run(options: argparse.Namespace) -> int:
+    suite = load_suite(options.suite)
+    if options.device not in ("auto", "cpu", "cuda"):
+        raise unknown("device", options.device, ("auto", "cpu", "cuda"))
+    on_gpu = options.device == "cuda" or (options.device == "auto" and cuda_present())
+    if options.device == "cuda" and not cuda_present():
+        raise UserError("device 'cuda' is not available here: the driver finds no GPU; use --device cpu")
+    budget = options.budget or ("full" if on_gpu else "quick")
+    weights = parse_weights(options.pretrained)
+    sources = _sources(suite, options, budget)
+    cells = matching(_cells(suite, sources, options, budget, weights), options.only)
+    sources = {cell.dataset: sources[cell.dataset] for cell in cells}
+    workers = options.jobs or (1 if on_gpu else os.cpu_count() or 1)
+    say(f"suite {suite.name}, budget {budget}" + ("" if options.budget else " (chosen by the device)"))
+    runs: Path = options.runs
+    size = {cell.dataset: cell.recipe.image_size for cell in cells}
+    digests = {name: known_digest(source, size[name], runs / "cache") for name, source in sources.items()}
+
+    def planned() -> tuple[Planned, ...]:
+        known = {weights.name: weights.sha256, "none": None}
+        return plan(cells, digests, known, options.results, runs, options.retry_failed)
+
+    if options.plan:
+        print(describe(planned(), workers))
+        return 0
+    command.writable(options.results)
+    command.writable(runs)
+    for name, source in sources.items():
+        digests[name] = open_source(source, size[name], runs / "cache").digest
+    todo = planned()
+    say(summary(todo, workers))
+    failed = _launch(todo, sources, options, weights, "cuda" if on_gpu else "cpu", workers)
+    failed += sum(item.state == "failed" for item in todo)
+    _render(suite, options.results)
+    _track(options.results, runs)
+    return 1 if failed else 0
+
+
+def _sources(suite: Suite, options: argparse.Namespace, budget: str) -> dict[str, Source]:
+    wanted = dict.fromkeys(dataset for table in suite.tables for dataset in table.datasets)
+    roots = command.named_paths(options.root, "--root")
+    named = [twin for twin in TWINS if options.only and twin in options.only]
+    found = at_hand(wanted, budget, command.data_folder(options.data), roots, named)
+    if any(source.root is None for source in found) and not named:
+        say("no dataset found (--data DIR, --root NAME=DIR or DAN_BENCH_DATA name one): using rendered twins")
+    return {source.name: source for source in found}
+
+
+def _cells(
+    suite: Suite, sources: dict[str, Source], options: argparse.Namespace, budget: str, weights: Weights
+) -> tuple[Cell, ...]:
+    seeds = parse_seeds(options.seeds) if options.seeds else suite.seeds[budget]
+    return cells_of(suite, sources, budget, seeds, weights.name, "faithful")
+
+
+def _launch(
+    todo: Sequence[Planned],
+    sources: dict[str, Source],
+    options: argparse.Namespace,
+    weights: Weights,
+    device: str,
+    workers: int,
+) -> int:
+    """Run what is to be run, telling how it goes; returns how many cells failed."""
+    from tqdm import tqdm
+
+    jobs = []
+    for item in todo:
+        if item.todo:
+            own = weights if item.cell.weights == weights.name else Weights()
+            assert item.key is not None
+            source = sources[item.cell.dataset]
+            jobs.append(
+                Job(item.cell, item.key, source, options.results, options.runs, device, own.path, own.sha256)
+            )
+    epochs = {job.cell.name: job.cell.recipe.epochs for job in jobs}
+    failed = 0
+    with tqdm(total=sum(epochs.values()), unit="epoch", disable=None, file=sys.stderr) as bar:
+        seen: dict[str, int] = {}
+
+        def progress(name: str, epoch: int, _: int) -> None:
+            bar.update(max(0, epoch - seen.get(name, 0)))
+            bar.set_postfix_str(name.rsplit("/", 2)[0])
+            seen[name] = epoch
+
+        for number, outcome in enumerate(launch(jobs, workers, progress), 1):
+            progress(outcome.job.cell.name, epochs[outcome.job.cell.name], 0)
+            bar.write(f"[{number}/{len(jobs)}] {outcome.line}", file=sys.stderr)
+            failed += _counts_as_failure(outcome)
+            if outcome.state == "failed" and options.fail_fast:
+                say("stopping at the first failure (--fail-fast)")
+                break
+    return failed
+
+
+def _counts_as_failure(outcome: Outcome) -> bool:
+    return outcome.state == "failed"
+
+
+def _render(suite: Suite, results: Path) -> None:
+    from bench.tables import render
+
+    for path in render(results, suite):
+        print(path)
+
+
+def _track(results: Path, runs: Path) -> None:
+    from bench.track import sync_quietly
+
+    sync_quietly(results, runs)
+
+
+def parse_seeds(text: str) -> tuple[int, ...]:
+    """`0-2,5` -> (0, 1, 2, 5).  Raises UserError for anything else."""
+    seeds: list[int] = []
+    for part in text.split(","):
+        match = re.fullmatch(r"\s*(\d+)(?:-(\d+))?\s*", part)
+        if match is None or (match[2] and int(match[2]) < int(match[1])):
+            raise UserError(f"--seeds {text}: write whole numbers and ranges, such as 0-7 or 0,3,5")
+        seeds += range(int(match[1]), int(match[2] or match[1]) + 1)
+    return tuple(dict.fromkeys(seeds))
+
+
+def parse_weights(text: str) -> Weights:
+    """`none`, or `msceleb=FILE`, `imagenet=FILE`.  Raises UserError for another name or a file that is not there."""
+    name, separator, file = text.partition("=")
+    if name not in WEIGHTS:
+        raise unknown("weights", name, WEIGHTS, "--pretrained")
+    if name == "none":
+        return Weights()
+    path = Path(file)
+    if not separator or not path.is_file():
+        raise UserError(f"--pretrained {text}: write {name}=FILE with the file of ResNet-18 weights (nothing is downloaded)")
+    with path.open("rb") as content:
+        return Weights(name, path, hashlib.file_digest(content, "sha256").hexdigest())
+
+
+def say(line: str) -> None:
+    """A line of progress."""
+    print(line, file=sys.stderr, flush=True)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m bench.run",
+        description="Train what a suite's tables need, resume what was interrupted, render the tables.",
+        epilog=EXAMPLE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--suite", required=True, help="paper, honest, deviations or smoke")
+    parser.add_argument("--data", type=Path, help=f"folder below which datasets are looked for (default ${command.DATA_VARIABLE})")
+    parser.add_argument("--root", action="append", default=[], metavar="NAME=DIR", help="where one dataset lies")
+    parser.add_argument("--plan", action="store_true", help="show the cells, their states and the time; train nothing")
+    parser.add_argument("--only", metavar="PATTERN", help="cells whose name fits, such as 'rafdb/dan/*'")
+    parser.add_argument("--seeds", metavar="LIST", help="such as 0-7 (default: the suite's)")
+    parser.add_argument("--budget", choices=("quick", "full"), help="default: full with a CUDA GPU, else quick")
+    parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
+    parser.add_argument("--pretrained", default="none", metavar="NAME[=FILE]", help="none, msceleb=FILE or imagenet=FILE")
+    parser.add_argument("--executor", choices=("local",), default="local", help="who runs the cells")
+    parser.add_argument("--jobs", type=int, metavar="N", help="cells at once (default: one a core, one a GPU)")
+    parser.add_argument("--results", type=Path, default=Path("results"), help="records and tables (default results/)")
+    parser.add_argument("--runs", type=Path, default=Path("runs"), help="cache, checkpoints, MLflow (default runs/)")
+    parser.add_argument("--retry-failed", action="store_true", help="run failed cells again")
+    parser.add_argument("--fail-fast", action="store_true", help="stop at the first failure")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())
