@@ -1,4 +1,5 @@
-"""Which trunk do all ResNet-18 methods share?  One code path: the same layers, the same starting weights, the same pooling."""
+"""Which trunk do all ResNet-18 methods share?  One code path: the same layers, the same starting weights, the same
+pooling."""
 
 from __future__ import annotations
 
@@ -13,7 +14,8 @@ FEATURES = FEATURE_DIM
 
 
 def trunk(context: Context) -> nn.Sequential:
-    """The ResNet-18 trunk, images (N, 3, H, W) to features (N, 512, H / 32, W / 32), with the context's weights loaded."""
+    """The ResNet-18 trunk, images (N, 3, H, W) to features (N, 512, H / 32, W / 32), with the context's weights
+    loaded."""
     network = resnet18_trunk()
     load_weights(network, context)
     return network

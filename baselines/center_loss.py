@@ -2,8 +2,8 @@
 
 Paper: Wen et al. 2016 (ECCV), "A Discriminative Feature Learning Approach for Deep Face Recognition".
 Code: github.com/ydwen/caffe-face.
-Departures: lambda1 = 0.01 is what the facial-expression papers use (the source has 0.003 to 0.008, for face recognition);
-the centres' step has no momentum and no weight decay (Caffe's solver would add its own to both).
+Departures: lambda1 = 0.01 is what the facial-expression papers use (the source has 0.003 to 0.008, for face
+recognition); the centres' step has no momentum and no weight decay (Caffe's solver would add its own to both).
 """
 
 from __future__ import annotations

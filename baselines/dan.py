@@ -2,8 +2,8 @@
 
 Paper: Wen et al. 2023, "Distract Your Attention: Multi-Head Cross Attention Network for Facial Expression Recognition".
 Code: github.com/yaoing/DAN.
-Departures: none by default; every choice that paper and code leave open is a switch of `dan.options.Options`, named after the
-ledger of deviations (baselines/deviations.toml).
+Departures: none by default; every choice that paper and code leave open is a switch of `dan.options.Options`, named
+after the ledger of deviations (baselines/deviations.toml).
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""What does the trunk reach with cross-entropy alone?  The control of every table, and the code path of all loss-only methods.
+"""What does the trunk reach with cross-entropy alone?  The control of every table, and the code path of all loss-only
+methods.
 
 Paper: He et al. 2016, "Deep Residual Learning for Image Recognition", arXiv 1512.03385.
 Code: github.com/pytorch/vision (torchvision/models/resnet.py).
@@ -27,8 +28,8 @@ class Term(NamedTuple):
 
 
 class ResNet18(Method):
-    """The trunk, global average pooling, one linear layer.  A loss-only method overrides `terms`, and `after_step` where it
-    has class centres: `step.kept["features"]` are the pooled features (N, 512) of the batch, detached."""
+    """The trunk, global average pooling, one linear layer.  A loss-only method overrides `terms`, and `after_step`
+    where it has class centres: `step.kept["features"]` are the pooled features (N, 512) of the batch, detached."""
 
     def __init__(self, context: Context) -> None:
         super().__init__()

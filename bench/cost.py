@@ -31,10 +31,10 @@ COSTS = "costs.json"
 class Cost:
     """The size of one network on one image.
 
-    `ops_paper` follows the convention of Table 6 (FIDELITY section 3): a multiply-add is 1, as are a bias, each of the two
-    steps of a batch normalisation, and each addition and the division of an average pooling.  `macs` are the multiply-adds
-    of convolutions, linear layers and attention alone.  `input` is the image (channels, height, width).  `note` says what
-    the figure counts.
+    `ops_paper` follows the convention of Table 6 (FIDELITY section 3): a multiply-add is 1, as are a bias, each of the
+    two steps of a batch normalisation, and each addition and the division of an average pooling.  `macs` are the
+    multiply-adds of convolutions, linear layers and attention alone.  `input` is the image (channels, height, width).
+    `note` says what the figure counts.
     """
 
     parameters: int
@@ -71,7 +71,8 @@ def layer_macs(network: nn.Module, input_shape: Sequence[int]) -> int:
 
 
 def read_costs(results: Path) -> dict[str, Cost]:
-    """The counted rows by the names of bench/table6.py, in its order.  Raises UserError where the file is missing or damaged."""
+    """The counted rows by the names of bench/table6.py, in its order.  Raises UserError where the file is missing or
+    damaged."""
     path = results / COSTS
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
@@ -136,8 +137,12 @@ def _paper_ops(layer: nn.Module, input: Any, output: Any) -> int:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line; the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m bench.cost", description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--results", type=Path, default=Path("results"), metavar="DIR", help="where costs.json lies (results)")
+    parser = argparse.ArgumentParser(
+        prog="python -m bench.cost", description=__doc__.splitlines()[0] if __doc__ else None
+    )
+    parser.add_argument(
+        "--results", type=Path, default=Path("results"), metavar="DIR", help="where costs.json lies (results)"
+    )
     parser.add_argument("--check", action="store_true", help="count again; exit with 1 where the file differs")
     parser.epilog = "example: python -m bench.cost --check"
     options = parser.parse_args(arguments)

@@ -1,7 +1,8 @@
 """Can a printed percentage be a number of correct images out of n at all?
 
-A printed accuracy such as "62.09" must be some k / n.  With n images only n + 1 fractions exist, so a figure with two decimals
-either names k exactly or cannot have been measured on n images.  All arithmetic is on integers: no float decides a tie.
+A printed accuracy such as "62.09" must be some k / n.  With n images only n + 1 fractions exist, so a figure with two
+decimals either names k exactly or cannot have been measured on n images.  All arithmetic is on integers: no float
+decides a tie.
 """
 
 from __future__ import annotations
@@ -58,7 +59,7 @@ def attainable(figure: str, n: int) -> Attainable:
         raise ValueError(f"n must be at least 1, not {n}")
     value, decimals = scaled(figure)
     scale = 100 * 10**decimals  # k / n prints `value` when scale * k / n shortens to it
-    # Half-up: value - 1/2 <= scale k / n < value + 1/2, so 2 scale k runs from (2 value - 1) n up to, not including, (2 value + 1) n.
+    # Half-up: value - 1/2 <= scale k / n < value + 1/2; times 2 n the ends are integers.
     low, high = (2 * value - 1) * n, (2 * value + 1) * n
     half_up = _multiples(low, high - 1, 2 * scale, n)
     # Half-even: an even value takes both of its ties, an odd value neither.
@@ -75,7 +76,8 @@ def sizes_that_fit(figures: Iterable[str], smallest: int, largest: int, truncate
 
 
 def nearest(figure: str, n: int) -> tuple[Fraction, Fraction]:
-    """The two neighbouring fractions k / n around a figure; equal where the figure is one of them, clipped to [0, 1]."""
+    """The two neighbouring fractions k / n around a figure; equal where the figure is one of them, clipped to [0,
+    1]."""
     value, decimals = scaled(figure)
     exact = Fraction(value * n, 100 * 10**decimals)
     below = min(exact.numerator // exact.denominator, n)

@@ -1,8 +1,8 @@
 """How good are these predictions?  Pure functions on integer labels, confusion matrices and probabilities.
 
-Accuracies are fractions in [0, 1]; percentages exist only in markdown.py.  Everything that a table prints derives from the
-confusion matrix, hence from integers, in one pass over the test split: an average of batch averages is wrong as soon as the
-last batch or a class is short (ledger T8: 85.32 printed, 82.75 right).
+Accuracies are fractions in [0, 1]; percentages exist only in markdown.py.  Everything that a table prints derives from
+the confusion matrix, hence from integers, in one pass over the test split: an average of batch averages is wrong as
+soon as the last batch or a class is short (ledger T8: 85.32 printed, 82.75 right).
 """
 
 from __future__ import annotations
@@ -79,7 +79,8 @@ def balanced_accuracy(confusion: Counts) -> float:
 
 
 def macro_f1(confusion: Counts) -> float:
-    """Mean F1 over the classes that occur as a label or as a prediction; a class never hit counts 0 (scikit-learn's default)."""
+    """Mean F1 over the classes that occur as a label or as a prediction; a class never hit counts 0 (scikit-learn's
+    default)."""
     hits = np.diagonal(confusion)
     occurring = confusion.sum(axis=0) + confusion.sum(axis=1)  # true + predicted images of each class, (C,)
     present = occurring > 0
@@ -119,7 +120,8 @@ def negative_log_likelihood(probabilities: ArrayLike, labels: ArrayLike) -> floa
 
 
 def wilson_interval(correct: int, n: int, confidence: float = 0.95) -> Interval:
-    """Wilson score interval of a proportion (Wilson 1927), equal to scipy's `binomtest(...).proportion_ci(method="wilson")`.
+    """Wilson score interval of a proportion (Wilson 1927), equal to scipy's
+    `binomtest(...).proportion_ci(method="wilson")`.
 
     Written out because that import alone costs a second, and tables print one of these in every row.
     """
@@ -151,7 +153,8 @@ def _probabilities(probabilities: ArrayLike, labels: ArrayLike) -> tuple[Floats,
     true = _classes(labels, table.shape[1], "labels")
     if len(true) != len(table):
         raise ValueError(f"{len(table)} rows of probabilities but {len(true)} labels")
-    # Rows stored as float16 or float32 sum to 1 only roughly; logits do not sum to 1 at all, which is what this catches.
+    # Rows stored as float16 or float32 sum to 1 only roughly; logits do not sum to 1 at all, which is what this
+    # catches.
     if not (np.all(table >= 0) and np.allclose(table.sum(axis=1), 1.0, atol=5e-3)):
         raise ValueError("rows of probabilities must be non-negative and sum to 1 (were these logits?)")
     return table, true

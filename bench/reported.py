@@ -1,7 +1,8 @@
 """Which numbers did others print?  Reads results/reported/*.toml; a misspelt key is an error, never a number left out.
 
-One file a table.  Keys of the file's head (`dataset`, `n_paper`, ...) hold for each of its rows unless a row says otherwise.
-Figures are strings, because "89.70" and "89.7" are different claims: the printed digits decide which counts fit.
+One file a table.  Keys of the file's head (`dataset`, `n_paper`, ...) hold for each of its rows unless a row says
+otherwise. Figures are strings, because "89.70" and "89.7" are different claims: the printed digits decide which counts
+fit.
 """
 
 from __future__ import annotations
@@ -26,12 +27,12 @@ RowType = TypeVar("RowType", "Accuracy", "Cost")
 class Accuracy:
     """One printed accuracy in per cent.
 
-    `citation` is the paper's reference number, None where the paper ran the method itself.  `method` and `variant` name the row
-    of this harness that re-trains it.  `retrained` says whether we do, `why` why not.  `n_paper` are the test sizes that the
-    paper states (SFEW: two, without saying which was scored); `n_evidence` is the size that the printed digits or the released
-    files point to, and `evidence` the argument.  `runs` is the number of training runs behind the figure, `spread` what follows
-    its +-.  `backbone`, `pretraining` and `selection` (last, best-val, best-test) are as reported, None where not known.
-    `source` is a citation or a link.
+    `citation` is the paper's reference number, None where the paper ran the method itself.  `method` and `variant` name
+    the row of this harness that re-trains it.  `retrained` says whether we do, `why` why not.  `n_paper` are the test
+    sizes that the paper states (SFEW: two, without saying which was scored); `n_evidence` is the size that the printed
+    digits or the released files point to, and `evidence` the argument.  `runs` is the number of training runs behind
+    the figure, `spread` what follows its +-.  `backbone`, `pretraining` and `selection` (last, best-val, best-test) are
+    as reported, None where not known. `source` is a citation or a link.
     """
 
     file: str
@@ -58,14 +59,15 @@ class Accuracy:
 
     @property
     def sizes(self) -> tuple[int, ...]:
-        """Test sizes that the figure may have been measured on: the evidence where there is any, else what the paper states."""
+        """Test sizes that the figure may have been measured on: the evidence where there is any, else what the paper
+        states."""
         return (self.n_evidence,) if self.n_evidence is not None else self.n_paper
 
 
 @dataclass(frozen=True, kw_only=True)
 class Cost:
-    """Printed parameters (millions) and operations (billions); `classes`, `image_size` (pixels) and `configuration` are what
-    has to be counted for the printed digits to come out."""
+    """Printed parameters (millions) and operations (billions); `classes`, `image_size` (pixels) and `configuration` are
+    what has to be counted for the printed digits to come out."""
 
     file: str
     table: str
@@ -100,8 +102,8 @@ class Reported:
 def load(folder: Path, methods: Collection[str] | None = None) -> Reported:
     """Read every file of the folder.
 
-    Raises UserError, with the file and the row, for text that is no TOML, unknown or missing keys, values of the wrong kind, and
-    (where `methods` is given) a re-trained row whose method does not exist.
+    Raises UserError, with the file and the row, for text that is no TOML, unknown or missing keys, values of the wrong
+    kind, and (where `methods` is given) a re-trained row whose method does not exist.
     """
     files = sorted(folder.glob("*.toml"))
     if not files:
@@ -144,7 +146,12 @@ def _rows(
 
 
 def _row(
-    kind: type[RowType], where: str, file: str, head: Mapping[str, Any], row: Mapping[str, Any], methods: Collection[str] | None
+    kind: type[RowType],
+    where: str,
+    file: str,
+    head: Mapping[str, Any],
+    row: Mapping[str, Any],
+    methods: Collection[str] | None,
 ) -> RowType:
     names = _names(kind)
     for key in row:
@@ -172,9 +179,12 @@ def _value(key: str, value: Any, where: str) -> Any:
         return tuple(_positive(key, size, where) for size in sizes)
     if key in ("n_evidence", "runs", "classes", "image_size"):
         return _positive(key, value, where)
-    expected = bool if key == "retrained" else str
-    if not isinstance(value, expected):
-        raise UserError(f"{where}: {key} = {value!r} must be {'true or false' if expected is bool else 'a string'}")
+    if key == "retrained":
+        if not isinstance(value, bool):
+            raise UserError(f"{where}: retrained = {value!r} must be true or false")
+        return value
+    if not isinstance(value, str):
+        raise UserError(f"{where}: {key} = {value!r} must be a string")
     if key in ("figure", "spread", "parameters_millions", "operations_billions"):
         try:
             scaled(value)
@@ -195,7 +205,7 @@ def _check(row: Accuracy | Cost, where: str, methods: Collection[str] | None) ->
     if row.retrained and row.method is None:
         raise UserError(f"{where}: retrained = true needs the method that re-trains it")
     if not row.retrained and not row.why:
-        raise UserError(f"{where}: retrained = false needs the reason, why = \"...\"")
+        raise UserError(f'{where}: retrained = false needs the reason, why = "..."')
     if row.variant and row.method is None:
         raise UserError(f"{where}: a variant needs its method")
     if row.retrained and methods is not None and row.method not in methods:

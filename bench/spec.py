@@ -1,7 +1,8 @@
-"""What does a suite ask for?  Strict TOML in, frozen cells and tables out; an unknown key names the nearest known one."""
+"""What does a suite ask for?  Strict TOML in, frozen cells and tables out; an unknown key names the nearest one."""
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -24,25 +25,37 @@ OWN_RECIPE = "recipe"  # the reserved switch: `recipe=own` trains under the reci
 
 @dataclass(frozen=True)
 class Row:
-    """One re-trained row of a table: a method under named switch settings, with the label that the table prints."""
+    """One re-trained row of a table: a method under named switch settings, its label and its footnote in print."""
 
     method: str
     variant: Variant = ()
     label: str = ""
     group: str = ""
+    note: str = ""
 
 
 @dataclass(frozen=True)
 class Table:
-    """One table of a suite.  `reported` names the file of printed numbers beside which ours stand; `datasets` are licensed or
-    open names (a twin stands in where the licensed one is absent); `number` is the paper's table or figure."""
+    """One table of a suite, rendered once for each dataset that has results.
+
+    `id` is its file name.  `datasets` are licensed or open names (a twin stands in where the licensed one is absent);
+    a cost table has none.  `numbers` are the paper's tables or figures that it stands beside (`Table 3`); for a dataset
+    the one of them with figures on that dataset counts.  `reference` names the row that the others are compared with,
+    by its label or, as published, its method; empty for none.
+    """
 
     id: str
     kind: Kind
     title: str
-    number: str
     datasets: tuple[str, ...]
     rows: tuple[Row, ...]
+    numbers: tuple[str, ...] = ()
+    reference: str = ""
+
+    @property
+    def reference_row(self) -> Row | None:
+        """The row that the others are compared with."""
+        return next((row for row in self.rows if self.reference and self.reference in _names(row)), None)
 
 
 @dataclass(frozen=True)
@@ -116,20 +129,26 @@ def load_suite(name: str, folder: Path = SUITES) -> Suite:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except tomllib.TOMLDecodeError as error:
         raise UserError(f"{path}: {error}") from None
-    return parse_suite(content, path.name)
+    suite = parse_suite(content, path.name)
+    if suite.name != name:
+        raise UserError(f"{path.name}: name = '{suite.name}' must be the file's name, '{name}'")
+    return suite
 
 
 def parse_suite(content: Mapping[str, Any], where: str) -> Suite:
     """A suite from parsed TOML; `where` names the file in messages."""
     _known(content, ("name", "title", "protocol", "seeds", "tables"), where)
-    tables = tuple(_table(table, f"{where}, table {number}") for number, table in enumerate(content.get("tables", ()), 1))
-    seeds = content.get("seeds", {})
-    _known(seeds, get_args(Budget), f"{where}, seeds")
+    name = _required(content, "name", where)
+    listed = enumerate(_list(content, "tables", dict, where), 1)
+    tables = tuple(_table(table, f"{where}, table {number}") for number, table in listed)
+    ids = [table.id for table in tables]
+    if repeated := sorted({table for table in ids if ids.count(table) > 1}):
+        raise UserError(f"{where}: two tables have the id '{repeated[0]}'; a table's id is its file name")
     return Suite(
-        name=str(content["name"]),
-        title=str(content.get("title", content["name"])),
+        name=name,
+        title=_text_of(content, "title", where, name),
         protocol=_one_of(content.get("protocol", "paper"), get_args(Protocol), "protocol", where),
-        seeds={budget: tuple(int(seed) for seed in values) for budget, values in seeds.items()},
+        seeds=_seeds(content.get("seeds", {}), f"{where}, seeds"),
         tables=tables,
     )
 
@@ -160,29 +179,76 @@ def stand_ins(wanted: Iterable[str], present: Iterable[str]) -> tuple[str, ...]:
 
 
 def _table(content: Mapping[str, Any], where: str) -> Table:
-    _known(content, ("id", "kind", "title", "number", "datasets", "rows"), where)
-    for key in ("id", "kind", "datasets"):
-        if key not in content:
-            raise UserError(f"{where}: the key '{key}' is missing")
-    for dataset in content["datasets"]:
+    _known(content, ("id", "kind", "title", "numbers", "datasets", "reference", "rows"), where)
+    identity = _required(content, "id", where)
+    if not re.fullmatch(r"[a-z0-9][a-z0-9_-]*", identity):
+        raise UserError(f"{where}: id = '{identity}' must be small letters, digits, - and _ (it is a file name)")
+    kind = _one_of(_required(content, "kind", where), get_args(Kind), "kind", where)
+    datasets = tuple(_list(content, "datasets", str, where))
+    for dataset in datasets:
         if dataset not in DATASETS:
             raise unknown("dataset", dataset, DATASETS, where)
-    return Table(
-        id=str(content["id"]),
-        kind=_one_of(content["kind"], get_args(Kind), "kind", where),
-        title=str(content.get("title", content["id"])),
-        number=str(content.get("number", "")),
-        datasets=tuple(content["datasets"]),
-        rows=tuple(_row(row, f"{where}, row {number}") for number, row in enumerate(content.get("rows", ()), 1)),
+    listed = enumerate(_list(content, "rows", dict, where), 1)
+    rows = tuple(_row(row, f"{where}, row {number}") for number, row in listed)
+    if kind != "cost" and not (datasets and rows):
+        raise UserError(f"{where}: a table of kind '{kind}' needs datasets and rows")
+    table = Table(
+        id=identity,
+        kind=kind,
+        title=_text_of(content, "title", where, identity),
+        datasets=datasets,
+        rows=rows,
+        numbers=tuple(_list(content, "numbers", str, where)),
+        reference=_text_of(content, "reference", where),
     )
+    if table.reference and table.reference_row is None:
+        raise unknown("reference row", table.reference, {name for row in rows for name in _names(row)}, where)
+    return table
 
 
 def _row(content: Mapping[str, Any], where: str) -> Row:
-    _known(content, ("method", "variant", "label", "group"), where)
-    if "method" not in content:
-        raise UserError(f"{where}: the key 'method' is missing")
-    variant = variant_of(content["method"], content.get("variant", {}), where)
-    return Row(content["method"], variant, str(content.get("label", "")), str(content.get("group", "")))
+    _known(content, ("method", "variant", "label", "group", "note"), where)
+    method = _required(content, "method", where)
+    values = content.get("variant", {})
+    if not isinstance(values, dict):
+        raise UserError(f"{where}: variant must be a table of switches, such as {{ heads = 1 }}")
+    variant = variant_of(method, values, where)
+    return Row(method, variant, *(_text_of(content, key, where) for key in ("label", "group", "note")))
+
+
+def _names(row: Row) -> set[str]:
+    """What a row can be called: its label, and its method where it is the method as published."""
+    return {name for name in (row.label, "" if row.variant else row.method) if name}
+
+
+def _seeds(content: Any, where: str) -> dict[str, tuple[int, ...]]:
+    if not isinstance(content, dict):
+        raise UserError(f"{where}: write [seeds] with a list for each budget, such as quick = [0, 1]")
+    _known(content, get_args(Budget), where)
+    return {budget: tuple(_list(content, budget, int, where)) for budget in content}
+
+
+def _list(content: Mapping[str, Any], key: str, kind: type, where: str) -> list[Any]:
+    values = content.get(key, [])
+    if not isinstance(values, list) or not all(type(value) is kind for value in values):
+        raise UserError(f"{where}: {key} = {values!r} must be a list of {_PLURAL[kind]}")
+    return values
+
+
+_PLURAL = {int: "whole numbers", str: "strings", dict: "tables, written [[...]] in TOML"}
+
+
+def _required(content: Mapping[str, Any], key: str, where: str) -> str:
+    if key not in content:
+        raise UserError(f"{where}: the key '{key}' is missing")
+    return _text_of(content, key, where)
+
+
+def _text_of(content: Mapping[str, Any], key: str, where: str, default: str = "") -> str:
+    value = content.get(key, default)
+    if not isinstance(value, str):
+        raise UserError(f"{where}: {key} = {value!r} must be a string")
+    return value
 
 
 def _known(content: Mapping[str, Any], keys: Iterable[str], where: str) -> None:

@@ -1,8 +1,8 @@
 """How certain is a mean over seeds, and is one method better than another?
 
-Two kinds of chance act on an accuracy: the run (seed) and the test images.  Intervals and paired tests over seeds see the
-first, McNemar's test and Wilson intervals the second, the two-level bootstrap both.  All accuracies are fractions in [0, 1].
-scipy is imported where it is used: `scipy.stats` takes over a second, and `--help` must not pay for it.
+Two kinds of chance act on an accuracy: the run (seed) and the test images.  Intervals and paired tests over seeds see
+the first, McNemar's test and Wilson intervals the second, the two-level bootstrap both.  All accuracies are fractions
+in [0, 1]. scipy is imported where it is used: `scipy.stats` takes over a second, and `--help` must not pay for it.
 """
 
 from __future__ import annotations
@@ -42,7 +42,8 @@ class Paired:
     """First method minus second, seed by seed.
 
     `p` is the exact two-sided sign-flip probability and `smallest_p` the least that this many seeds can reach: where it
-    exceeds 0.05 no result of the experiment could have been significant.  `unpaired` seeds were run for one method only.
+    exceeds 0.05 no result of the experiment could have been significant.  `unpaired` seeds were run for one method
+    only.
     """
 
     seeds: tuple[int, ...]
@@ -104,8 +105,8 @@ def compare_paired(first: Mapping[int, float], second: Mapping[int, float], conf
 def bca_interval(values: Sequence[float], confidence: float = 0.95, resamples: int = 9999, seed: int = 0) -> Bootstrap:
     """Bias-corrected and accelerated bootstrap interval of the mean (Efron 1987; `scipy.stats.bootstrap`).
 
-    It describes, the sign-flip test decides: with few seeds it is too narrow.  On 1,000 normal samples of each size the nominal
-    95 % interval held the true mean in 72 % of them at 3 seeds, 86 % at 5, 89 % at 8 and 92 % at 16.
+    It describes, the sign-flip test decides: with few seeds it is too narrow.  On 1,000 normal samples of each size the
+    nominal 95 % interval held the true mean in 72 % of them at 3 seeds, 86 % at 5, 89 % at 8 and 92 % at 16.
     """
     array = _finite(values)
     if len(array) < 2:
@@ -129,7 +130,8 @@ def bca_interval(values: Sequence[float], confidence: float = 0.95, resamples: i
 
 
 def sign_flip_p(differences: Sequence[float]) -> float:
-    """Two-sided p of the mean under all 2^n sign patterns: exact when the differences are symmetric about 0 (Fisher 1935).
+    """Two-sided p of the mean under all 2^n sign patterns: exact when the differences are symmetric about 0 (Fisher
+    1935).
 
     Raises ValueError above 20 differences, where the patterns no longer fit in memory.
     """
@@ -139,7 +141,8 @@ def sign_flip_p(differences: Sequence[float]) -> float:
     sums = np.zeros(1)
     for value in np.abs(array):
         sums = np.concatenate([sums + value, sums - value])  # (2^i,)
-    # Accuracies are k / n in floats, so equal sums differ by rounding; without slack ties would be missed and p too small.
+    # Accuracies are k / n in floats, so equal sums differ by rounding; without slack ties would be missed and p too
+    # small.
     slack = 1e-9 * float(np.abs(array).sum())
     return float(np.mean(np.abs(sums) >= abs(float(array.sum())) - slack))
 
@@ -165,7 +168,8 @@ def holm(p_values: Sequence[float]) -> tuple[float, ...]:
 def mcnemar(first_correct: ArrayLike, second_correct: ArrayLike) -> McNemar:
     """Exact McNemar test of two methods on the same images (boolean, one entry per image, same order).
 
-    Pooling seeds repeats each image, and repeats are not independent: test one seed at a time, or use the two-level bootstrap.
+    Pooling seeds repeats each image, and repeats are not independent: test one seed at a time, or use the two-level
+    bootstrap.
     """
     from scipy.stats import binomtest
 
@@ -176,14 +180,12 @@ def mcnemar(first_correct: ArrayLike, second_correct: ArrayLike) -> McNemar:
     return McNemar(b, c, float(binomtest(b, b + c).pvalue) if b + c else 1.0)
 
 
-def two_level_bootstrap(
-    scores: ArrayLike, confidence: float = 0.95, resamples: int = 2000, seed: int = 0
-) -> TwoLevel:
+def two_level_bootstrap(scores: ArrayLike, confidence: float = 0.95, resamples: int = 2000, seed: int = 0) -> TwoLevel:
     """Percentile interval of the mean of a (seeds, images) matrix when both seeds and images are drawn again.
 
-    Pass correctness (0 or 1) for an accuracy, or the difference of two correctness matrices (-1, 0, 1) for a comparison that
-    is paired in both directions.  Seeds and images are crossed, so a draw is a pair of multinomial weights (Owen 2007,
-    "The pigeonhole bootstrap"), which is conservative: it counts the seed-by-image noise more than once.
+    Pass correctness (0 or 1) for an accuracy, or the difference of two correctness matrices (-1, 0, 1) for a comparison
+    that is paired in both directions.  Seeds and images are crossed, so a draw is a pair of multinomial weights (Owen
+    2007, "The pigeonhole bootstrap"), which is conservative: it counts the seed-by-image noise more than once.
     """
     matrix = np.asarray(scores, dtype=np.float64)  # (S, N)
     if matrix.ndim != 2 or matrix.size == 0:
@@ -205,8 +207,8 @@ def two_level_bootstrap(
 def detectable_between_splits(n: int, base: float, power: float = 0.8, alpha: float = 0.05) -> float | None:
     """The least gain over accuracy `base` that two independent samples of n images show with this power.
 
-    Two-sided z-test of two proportions (Fleiss, Levin and Paik 2003, eq. 4.14, without continuity correction).  A paired test on
-    the same images can see less.  None where even a perfect method would not be told apart.
+    Two-sided z-test of two proportions (Fleiss, Levin and Paik 2003, eq. 4.14, without continuity correction).  A
+    paired test on the same images can see less.  None where even a perfect method would not be told apart.
     """
     from scipy.optimize import brentq
     from scipy.special import ndtr, ndtri
@@ -240,7 +242,8 @@ def detectable_between_seeds(n: int, sd: float, power: float = 0.8, alpha: float
     critical = float(stdtrit(n - 1, 1 - alpha / 2))
 
     def excess(effect: float) -> float:
-        # |t| > critical is t^2 > critical^2, noncentral F(1, n - 1).  scipy's noncentral t gives NaN here (n = 2, shift 11).
+        # |t| > critical is t^2 > critical^2, noncentral F(1, n - 1).  scipy's noncentral t gives NaN here (n = 2, shift
+        # 11).
         return float(1 - ncfdtr(1, n - 1, n * effect**2, critical**2)) - power
 
     largest = 1.0

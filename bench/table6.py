@@ -6,12 +6,14 @@ Counting is bench/cost.py's; building imports torch, reading this page does not.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from bench.switches import Scalar, resolve
+from baselines import settings
+from bench.switches import NoSettings
 
 if TYPE_CHECKING:
     from torch import nn
@@ -49,16 +51,15 @@ def _resnet18(classes: int) -> nn.Module:
     return _without_storage(build)
 
 
-def _competitor(method: str, classes: int, size: int, switches: Mapping[str, Scalar] | None = None) -> nn.Module:
-    """The network of `baselines/<method>.py`: `network(options, context)` is what its authors' forward pass computes."""
+def _competitor(method: str, classes: int, size: int, options: object = None) -> nn.Module:
+    """`network(options, context)` of baselines/<method>.py: what its authors' forward pass computes."""
     import torch
 
     from bench.method import Context
 
     module = import_module(f"baselines.{method}")
-    labels = torch.arange(classes)
-    context = Context("rafdb", classes, size, labels, epochs=1, batch_size=1)
-    return _without_storage(lambda: module.network(resolve(module.Options, switches or {}), context))
+    context = Context("rafdb", classes, size, torch.arange(classes), epochs=1, batch_size=1)
+    return _without_storage(lambda: module.network(options or NoSettings(), context))
 
 
 def _without_storage(build: Callable[[], nn.Module]) -> nn.Module:
@@ -72,29 +73,35 @@ ROWS: tuple[Row, ...] = (
     Row(
         "efficientface",
         "EfficientFace",
-        lambda: _competitor("efficientface", 7, 224),
+        partial(_competitor, "efficientface", 7, 224, settings.EfficientFace()),
         FACE,
         "7 classes. Its label-distribution generator, a ResNet-50, is used in training only and not counted.",
     ),
-    Row("scn", "SCN", lambda: _competitor("scn", 7, 224), FACE, "7 classes: ResNet-18 and one importance weight."),
+    Row(
+        "scn",
+        "SCN",
+        partial(_competitor, "scn", 7, 224, settings.Scn()),
+        FACE,
+        "7 classes: ResNet-18 and one importance weight.",
+    ),
     Row(
         "ran",
         "RAN",
-        lambda: _competitor("ran", 8, 224, {"regions": "eight"}),
+        partial(_competitor, "ran", 8, 224, settings.Ran(regions="eight")),
         FACE,
         "8 classes, and 8 regions of every image (7 crops and the image): eight passes through ResNet-18.",
     ),
     Row(
         "psr",
         "PSR",
-        lambda: _competitor("psr", 7, 100),
+        partial(_competitor, "psr", 7, 100),
         (3, 100, 100),
         "7 classes at 100x100, where every other row is at 224x224: see the row at 224.",
     ),
     Row(
         "dacl",
         "DACL",
-        lambda: _competitor("dacl", 7, 224),
+        partial(_competitor, "dacl", 7, 224, settings.Dacl()),
         FACE,
         "7 classes, with the attention network that the authors' forward pass computes; "
         "classification does not use it and costs what ResNet-18 costs.",
@@ -102,21 +109,23 @@ ROWS: tuple[Row, ...] = (
     Row(
         "resnet18",
         "ResNet-18",
-        lambda: _resnet18(1000),
+        partial(_resnet18, 1000),
         FACE,
         "The printed figure counts ImageNet's classifier of 1,000 classes, where every other row has 7 or 8.",
     ),
-    Row("dan", "DAN", lambda: _dan(4), FACE, "7 classes, 4 heads."),
-    Row("resnet18-fair", "ResNet-18, 7 classes", lambda: _resnet18(7), FACE, "Not in the paper: ResNet-18 as compared."),
+    Row("dan", "DAN", partial(_dan, 4), FACE, "7 classes, 4 heads."),
+    Row(
+        "resnet18-fair", "ResNet-18, 7 classes", partial(_resnet18, 7), FACE, "Not in the paper: ResNet-18 as compared."
+    ),
     Row(
         "psr-224",
         "PSR at 224x224",
-        lambda: _competitor("psr", 7, 224),
+        partial(_competitor, "psr", 7, 224),
         FACE,
         "Not in the paper: PSR on the image that the other rows see.",
     ),
     *(
-        Row(f"dan-{heads}", f"DAN, {heads} head{'s' * (heads > 1)}", lambda heads=heads: _dan(heads), FACE, "7 classes.")
+        Row(f"dan-{heads}", f"DAN, {heads} head{'s' * (heads > 1)}", partial(_dan, heads), FACE, "7 classes.")
         for heads in HEADS
     ),
 )

@@ -1,29 +1,31 @@
 """Does our result agree with the printed figure?  One word and one line of reason for each reported number.
 
-The rule.  Ours are S seeds with mean m and standard deviation s (ddof 1) of the accuracy; the paper prints one figure p, the mean
-of r runs (r = 1 unless it says otherwise) on n images.  Two kinds of chance separate m from p although nothing is wrong:
+The rule.  Ours are S seeds with mean m and standard deviation s (ddof 1) of the accuracy; the paper prints one figure
+p, the mean of r runs (r = 1 unless it says otherwise), measured on n images.  Two kinds of chance separate m from p
+although nothing is wrong:
 
 * the run: the paper's seed is one more draw from the seeds that we see vary, so m - p varies over runs by
   a = t(S - 1) * s * sqrt(1 / S + 1 / r), the t-interval over seeds widened for r further runs;
-* the images: p itself is k / n of a sample, with the Wilson interval [l, u] at its own n.  Ours are scored on the same test
-  split, so their share of that chance is not added a second time.
+* the images: p itself is k / n of a sample, with the Wilson interval [l, u] at its own n.  Ours are scored on the same
+  test split, so their share of that chance is not added a second time.
 
-The two are independent and are squared and added, each on its own side of p because Wilson's interval is not symmetric
-(Newcombe 1998, method 10; Zou and Donner 2008, "MOVER"): d = m - p lies in
-[d - sqrt(a^2 + (u - p)^2), d + sqrt(a^2 + (p - l)^2)].
+The two are squared and added, each on its own side of p because Wilson's interval is not symmetric (Newcombe 1998,
+method 10; Zou and Donner 2008, "MOVER"): d = m - p lies in [d - sqrt(a^2 + (u - p)^2), d + sqrt(a^2 + (p - l)^2)].
 
 * `above` or `below`: that interval excludes 0.
-* `consistent`: it holds 0, and our own uncertainty t(S - 1) * s / sqrt(S) is no wider than half of [l, u].  No number of seeds
-  can make a comparison finer than the printed figure is, so at that point agreement is all that can be shown.
-* `undecidable`: it holds 0 and our seeds are the blurrier side (or there is one seed only, hence no interval): more seeds could
-  still change the answer.
-* `not attainable at this n`: no count of our n prints as the figure, rounded or truncated, so it was measured on other images;
-  the reason still tells the difference.
-* `not comparable`: other data or a rehearsal (a twin, the open photos, the quick budget, missing images), or a row quoted only.
+* `consistent`: it holds 0, and our own uncertainty t(S - 1) * s / sqrt(S) is no wider than half of [l, u].  No number
+  of seeds makes a comparison finer than the printed figure is, so agreement is all that can be shown from there on.
+* `undecidable`: it holds 0 and our seeds are the blurrier side, or there is one seed only and hence no interval: more
+  seeds could still change the answer.
+* `not attainable at this n`: no count of our n prints as the figure, rounded or truncated, so it was measured on other
+  images; the reason still tells the difference.
+* `not comparable`: other data or a rehearsal (a twin, the open photos, the quick budget, missing images), or a row
+  that is quoted only.
 
-Errors are on the cautious side: on the same images part of the second chance is shared, and the rule raises fewer false alarms
-than the nominal 5 %.  Weights, backbone and epoch selection that differ from the reported ones do not change the word; the reason
-names them.
+On the same images part of the second chance is shared, so the rule is cautious where the images dominate and keeps its
+5 % where the seeds do: of 1,000 simulated papers each, it called 0.2 to 1.5 % different with little seed noise and
+3 to 6.4 % with much.  Weights, backbone and selection that differ from the reported ones do not change the word; the
+reason names them.
 """
 
 from __future__ import annotations
@@ -46,7 +48,8 @@ Word = Literal["consistent", "above", "below", "undecidable", "not attainable at
 class Ours:
     """Our result for one table row: correct answers by seed on n scored images, with what must agree for a comparison.
 
-    `selection` is last, best-val or best-test; `weights` the pretraining (msceleb, imagenet, none ...); `backbone` None if unknown.
+    `selection` is last, best-val or best-test; `weights` the pretraining (msceleb, imagenet, none ...); `backbone` None
+    if unknown.
     """
 
     dataset: str
@@ -87,24 +90,26 @@ def judge(reported: Accuracy, ours: Ours | None, confidence: float = 0.95) -> Ve
         reason = f"{explain(reported.figure, ours.n)}{where}; ours differs by {_points(difference)}{unlike}"
         return Verdict("not attainable at this n", reason, difference, interval)
     if interval is None or seeds.half_width is None:
-        return Verdict("undecidable", f"one seed gives no interval; it differs by {_points(difference)}{unlike}", difference)
-    span = f"{_points(difference)}, 95 % interval {_points(interval.low)} to {_points(interval.high)}"
-    span = span.replace("95 %", f"{100 * confidence:g} %")
+        return Verdict(
+            "undecidable", f"one seed gives no interval; it differs by {_points(difference)}{unlike}", difference
+        )
+    level = f"{100 * confidence:g} %"
+    span = f"{_points(difference)}, {level} interval {_points(interval.low)} to {_points(interval.high)}"
     basis = f"{seeds.n} seeds, n = {n}{unlike}"
     if interval.low > 0 or interval.high < 0:
         return Verdict("above" if interval.low > 0 else "below", f"{span} excludes 0; {basis}", difference, interval)
     own = _wilson(figure, n, confidence)
     resolution = (own.high - own.low) / 2
     if seeds.half_width > resolution:
-        blur = f"our seeds vary by {_points(seeds.half_width, sign=False)}, the figure by {_points(resolution, sign=False)}"
+        blur = f"our mean is known to {_points(seeds.half_width, False)}, the figure to {_points(resolution, False)}"
         return Verdict("undecidable", f"{span}, {blur}: more seeds are needed; {basis}", difference, interval)
     return Verdict("consistent", f"{span} holds 0; {basis}", difference, interval)
 
 
 def judge_count(figure: str, count: int, unit: int) -> Verdict:
-    """The verdict on a printed count, such as "19.72" for 19,723,733 parameters in millions (unit 10^6): exact, no interval.
+    """The verdict on a printed count, such as "19.72" for 19,723,733 parameters in millions (unit 10^6).
 
-    `difference` stays None: a count is no accuracy.
+    It is exact: no interval, and no `difference`, which is one of accuracies.
     """
     if prints_as(count, unit, figure):
         return Verdict("consistent", f"{count:,} prints as {figure}")
@@ -133,7 +138,9 @@ def _unlike(reported: Accuracy, ours: Ours) -> str:
         ("weights", reported.pretraining, ours.weights),
         ("selection", reported.selection, ours.selection),
     )
-    differing = [f"{name} {theirs} there, {own} here" for name, theirs, own in pairs if theirs and own and theirs != own]
+    differing = [
+        f"{name} {theirs} there, {own} here" for name, theirs, own in pairs if theirs and own and theirs != own
+    ]
     return f"; {', '.join(differing)}" if differing else ""
 
 
@@ -158,7 +165,8 @@ def _figure(reported: Accuracy) -> float:
 
 
 def _size(reported: Accuracy, ours: int) -> int:
-    """The n of the reported figure; where several are possible ours if it is one of them, else the least (the widest interval)."""
+    """The n of the reported figure; where several are possible ours if it is one of them, else the least (the widest
+    interval)."""
     return ours if ours in reported.sizes or not reported.sizes else min(reported.sizes)
 
 

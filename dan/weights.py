@@ -145,7 +145,7 @@ def _shape_of_dan(tensors: Mapping[str, Tensor], where: str) -> tuple[int, int]:
 
 
 def _require_match(wanted: Mapping[str, Tensor], found: Mapping[str, Tensor], lead: str, noun: str) -> None:
-    """Raise WeightsError, with the first fault of each kind, unless names and shapes agree and all values are finite."""
+    """Raise WeightsError, with the first fault of each kind, unless names and shapes agree and values are finite."""
     missing = [name for name in wanted if name not in found]
     unexpected = [name for name in found if name not in wanted]
     shared = [name for name in wanted if name in found]

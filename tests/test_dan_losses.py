@@ -109,9 +109,9 @@ def test_both_forms_of_the_partition_loss_equal_plain_loops(heads, unbiased, eps
         assert loss.item() == pytest.approx(expected, rel=1e-12)
 
 
-@pytest.mark.parametrize(("shape", "form"), [((3, 1, 5), "log_of_mean"), ((3, 1, 5), "mean_of_log"), ((3, 4, 5), "none")])
-def test_partition_loss_is_zero_with_one_head_or_switched_off(shape, form):
-    assert partition_loss(drawn(*shape), Partition(form=form)).item() == 0
+@pytest.mark.parametrize(("heads", "form"), [(1, "log_of_mean"), (1, "mean_of_log"), (4, "none")])
+def test_partition_loss_is_zero_with_one_head_or_switched_off(heads, form):
+    assert partition_loss(drawn(3, heads, 5), Partition(form=form)).item() == 0
 
 
 def test_a_channel_dead_in_every_head_makes_the_printed_equation_infinite_and_the_code_finite():
@@ -186,7 +186,8 @@ def test_terms_switched_off_are_absent_and_leave_the_cross_entropy(output):
 
 
 def test_one_head_has_no_partition_term(output):
-    _, parts = DanLoss(CLASSES).double()(output._replace(heads=output.heads[:, :1]), torch.zeros(SAMPLES, dtype=torch.long))
+    alone = output._replace(heads=output.heads[:, :1])
+    _, parts = DanLoss(CLASSES).double()(alone, torch.zeros(SAMPLES, dtype=torch.long))
     assert list(parts) == ["cross_entropy", "affinity"]
 
 
@@ -223,7 +224,8 @@ def test_centers_without_variance_or_too_few_of_them_are_refused():
 
 
 @pytest.mark.parametrize(
-    ("centers", "lr", "decay"), [(Centers(), 0.1, 1e-4), (Centers(lr=5.0), 0.5, 1e-4), (Centers(weight_decay=0.0), 0.1, 0.0)]
+    ("centers", "lr", "decay"),
+    [(Centers(), 0.1, 1e-4), (Centers(lr=5.0), 0.5, 1e-4), (Centers(weight_decay=0.0), 0.1, 0.0)],
 )
 def test_the_optimiser_sees_the_rate_and_decay_of_the_centers(centers, lr, decay):
     loss = DanLoss(7, Options(centers=centers))

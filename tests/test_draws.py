@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -182,6 +183,26 @@ def test_erased_boxes_follow_the_area_and_ratio_of_torchvision():
     theirs = np.array([RandomErasing.get_params(image, (0.02, 0.33), (0.3, 3.3), [0.0])[:4] for _ in range(len(boxes))])
     for column in range(4):
         assert stats.ks_2samp(boxes[:, column], theirs[:, column]).pvalue > 1e-3
+
+
+@pytest.mark.parametrize("size", [224, 65])
+def test_inverse_maps_are_those_that_pillow_and_torchvision_compute(monkeypatch, size):
+    from PIL import Image
+    from torchvision.transforms import functional as F
+
+    seen = []  # the matrices handed to Pillow's C code
+    monkeypatch.setattr(Image.Image, "transform", lambda self, *a, **k: seen.append(list(a[2])) or self)
+    image = Image.new("RGB", (size, size))
+    ids = np.arange(300)
+    turned = draws.decide(draws.AugmentSpec(size, geometry="rotate_crop", geometry_p=1.0, degrees=89.0), 0, 0, ids)
+    for angle in turned.angle.tolist():
+        F.rotate(image, angle)
+    assert draws._rotation(turned.angle, size).tolist() == seen
+    seen.clear()
+    moved = draws.decide(replace(draws.preset("affectnet", size), geometry_p=1.0), 0, 0, ids)
+    for angle, offset, scale in zip(moved.angle.tolist(), moved.offset.tolist(), moved.scale.tolist(), strict=True):
+        F.affine(image, angle, offset, scale, [0.0, 0.0])
+    assert draws._affine(moved.angle, moved.offset, moved.scale, size).tolist() == seen
 
 
 @pytest.mark.parametrize("name", sorted(draws.PRESETS))

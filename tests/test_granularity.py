@@ -30,7 +30,9 @@ def by_printing(figure: str, n: int, rounding: str) -> tuple[int, ...]:
 
 
 @pytest.mark.parametrize("n", [1, 2, 7, 8, 40, 372, 425, 800, 1000])
-@pytest.mark.parametrize("figure", ["0.00", "12.50", "28.57", "53.18", "62.5", "62.12", "62.13", "99.99", "100.00", "50", "0", "100"])
+@pytest.mark.parametrize(
+    "figure", ["0.00", "12.50", "28.57", "53.18", "62.5", "62.12", "62.13", "99.99", "100.00", "50", "0", "100"]
+)
 def test_attainable_counts_are_those_that_print_as_the_figure(figure: str, n: int) -> None:
     found = attainable(figure, n)
     assert found.counts_half_even == by_printing(figure, n, ROUND_HALF_EVEN)

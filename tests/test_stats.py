@@ -18,8 +18,11 @@ def false_alarms_allowed(trials: int, rate: float = 0.05) -> int:
     return int(oracle.binom.ppf(0.999, trials, rate))
 
 
-def runs(random: np.random.Generator, seeds: int, gain: float = 0.0, images: int = 400) -> tuple[np.ndarray, np.ndarray]:
-    """Correctness (seeds, images) of two methods on the same images; every seed shifts its run, `gain` the second method."""
+def runs(
+    random: np.random.Generator, seeds: int, gain: float = 0.0, images: int = 400
+) -> tuple[np.ndarray, np.ndarray]:
+    """Correctness (seeds, images) of two methods on the same images; every seed shifts its run, `gain` the second
+    method."""
     ease = random.normal(1.5, 1.5, images)  # some images are easy for everyone
     shift = random.normal(0, 0.15, (2, seeds, 1))
     chance = 1 / (1 + np.exp(-(ease + shift)))  # (2, S, N)

@@ -52,7 +52,7 @@ def open_dataset(listing: Listing, size: int, folder: Path, workers: int | None 
             images = _mapped(path, len(index.rows), size)
             if images is None:
                 raise UserError(f"{printable(path)}: the cache cannot be read back; check the disk")
-    train = len(listing.train)
+    train = len(listing.train)  # only test images are ever left out of an index
     return Dataset(
         listing.dataset,
         listing.classes,

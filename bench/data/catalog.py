@@ -14,7 +14,9 @@ class DatasetInfo:
     """One dataset as its authors describe it.
 
     `train` and `test` are the official images per class in `classes` order, empty where no official number is known.
-    `test_totals` are the sizes of the scored split in the releases that are in circulation.
+    `test_totals` are the sizes of the scored split in the releases that are in circulation.  `blemishes` is the share of images
+    about which the release contradicts itself (two labels, or one photo under two names); up to it they are left out with a
+    warning, beyond it the copy is broken.
     """
 
     name: str
@@ -25,6 +27,7 @@ class DatasetInfo:
     train: tuple[int, ...] = ()
     test: tuple[int, ...] = ()
     test_totals: tuple[int, ...] = ()
+    blemishes: float = 0.0
 
     @property
     def twin(self) -> str | None:
@@ -58,14 +61,16 @@ DATASETS: dict[str, DatasetInfo] = {
         ),
         DatasetInfo(
             "facial_expressions", "facial_expressions (7 classes)", AFFECTNET_ORDER[:7], False,
-            "open: git clone https://github.com/muxspace/facial_expressions",
+            "open: git clone https://github.com/muxspace/facial_expressions", blemishes=1e-3,
         ),
         DatasetInfo(
             "facial_expressions8", "facial_expressions (8 classes)", AFFECTNET_ORDER, False,
-            "open: git clone https://github.com/muxspace/facial_expressions",
+            "open: git clone https://github.com/muxspace/facial_expressions", blemishes=1e-3,
         ),
     )
 }
+TWIN_MARKER = "TWIN.txt"
+"""A file in the root of every twin written out as image folders, by which it is told from the licensed dataset."""
 TWINS: dict[str, str] = {info.twin: info.name for info in DATASETS.values() if info.twin}
 
 

@@ -6,6 +6,7 @@ Pillow decides: it raises on a truncated JPEG, where OpenCV hands out half a pic
 from __future__ import annotations
 
 import os
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -78,7 +79,9 @@ def clipped(box: tuple[int, int, int, int], size: tuple[int, int]) -> tuple[int,
 
 def _opened(path: Path) -> Image.Image:
     try:
-        return Image.open(path)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # MAX_PIXELS is checked, and says more
+            return Image.open(path)
     except UnidentifiedImageError:
         raise DecodeFault(_what_else(path)) from None
     except FileNotFoundError:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from bench.data.layouts import layouts, real_name
+from bench.data.catalog import TWIN_MARKER, TWINS, info
+from bench.data.layouts import layouts
 from bench.data.notes import first, printable
 from bench.data.readers.layout import Layout
 from bench.data.readers.tree import ARCHIVE_SUFFIXES, archives, entries, subfolders
@@ -37,7 +38,10 @@ def locate(name: str, data: Path | None, root: Path | None) -> Path | None:
     None where `data` holds no such dataset.  Raises UserError for a `root` that is not the dataset, and where several fit.
     """
     if root is not None:
-        return resolve(name, root)[0]
+        folder = resolve(name, root)[0]
+        if is_twin(folder) and name not in TWINS:
+            raise UserError(f"{printable(folder)}: a rendered twin ({TWIN_MARKER}), which never counts as {name}; use {info(name).twin} instead")
+        return folder
     if data is None or not data.is_dir():
         return None
     found = _search(name, data)
@@ -103,7 +107,7 @@ def _search(name: str, data: Path) -> list[Match]:
         rest: list[Path] = []
         for folder in level:
             trail = f"{data.resolve().name}/{folder.relative_to(data).as_posix()}".lower()
-            here = [match for match in _matches(name, folder) if _names(trail, match[1]) and not _is_twin(folder)]
+            here = [match for match in _quietly(name, folder) if _names(trail, match[1]) and not is_twin(folder)]
             found += here[:1]  # a second layout in one folder is `resolve`'s to complain about
             if not here:
                 rest += _plain_subfolders(folder)
@@ -111,13 +115,21 @@ def _search(name: str, data: Path) -> list[Match]:
     return found
 
 
+def _quietly(name: str, folder: Path) -> list[Match]:
+    """Matches in a folder that the user did not point at: where it is ambiguous or closed, a search goes on."""
+    try:
+        return _matches(name, folder)
+    except UserError:
+        return []
+
+
 def _names(trail: str, layout: Layout) -> bool:
     return layout.specific or any(hint in trail for hint in layout.hints)
 
 
-def _is_twin(folder: Path) -> bool:
-    """Whether this tree was rendered by `python -m bench.data render`: never taken for the licensed dataset by a search."""
-    return False
+def is_twin(folder: Path) -> bool:
+    """Whether `python -m bench.data render` wrote this tree: it lies there like the licensed dataset, and is not it."""
+    return (folder / TWIN_MARKER).is_file()
 
 
 def _plain_subfolders(folder: Path) -> list[Path]:

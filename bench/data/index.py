@@ -7,7 +7,6 @@ import importlib.metadata
 import os
 import sys
 import zipfile
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,11 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.atomic import replacing
+from bench.data.catalog import info
 from bench.data.inspection import Inspection, inspect
 from bench.data.listing import Listing
 from bench.data.notes import printable
 
-_FORMAT = "1"
+_FORMAT = "1"  # of index files and digests: a new number makes old ones stale
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,8 @@ class Index:
     """The rows of a dataset in canonical order: train, then test, each by content digest.
 
     `rows` (n,) int64: positions in (*listing.train, *listing.test); `labels`, `groups`, `ids` as in `dataset.Split`; `digest` the
-    dataset digest; `faults` one line per image that cannot be used, naming its file.
+    dataset digest; `faults` one line per image that cannot be used, naming its file; `dropped` one line per test image that the
+    release also has in train under another name, and that is therefore in no row (`DatasetInfo.blemishes`).
     """
 
     rows: NDArray[np.int64]
@@ -36,6 +37,7 @@ class Index:
     ids: NDArray[np.str_]
     digest: str
     faults: tuple[str, ...]
+    dropped: tuple[str, ...] = ()
 
 
 def known(listing: Listing, folder: Path) -> Index | None:
@@ -95,32 +97,34 @@ def index_of(listing: Listing, inspection: Inspection) -> Index:
     samples = (*listing.train, *listing.test)
     contents = [row.tobytes().hex() for row in inspection.digests]
     border = len(listing.train)
-    order = sorted(range(len(samples)), key=lambda row: (row >= border, contents[row], samples[row].label, samples[row].group))
+    faults = [f"{samples[row].path}: {fault}" for row, fault in sorted(inspection.faults.items())]
+    shared = _in_both(contents, border, inspection)
+    pairs = [f"{samples[row].path} (test) and {samples[other].path} (train) are the same image" for row, other in shared.items()]
+    tolerated = len(shared) <= info(listing.dataset).blemishes * len(samples)
+    left_out = set(shared) if tolerated else set()
+    rows = [row for row in range(len(samples)) if row not in left_out]
+    rows.sort(key=lambda row: (row >= border, contents[row], samples[row].label, samples[row].group))
     numbers: dict[str, int] = {}
-    groups = [numbers.setdefault(samples[row].group, len(numbers)) if samples[row].group else -1 for row in order]
+    groups = [numbers.setdefault(samples[row].group, len(numbers)) if samples[row].group else -1 for row in rows]
     digest = hashlib.sha256(f"dan-bench dataset {_FORMAT} {','.join(listing.classes)}\n".encode())
-    for row, group in zip(order, groups, strict=True):
+    for row, group in zip(rows, groups, strict=True):
         digest.update(f"{'test' if row >= border else 'train'} {contents[row]} {samples[row].label} {group}\n".encode())
     return Index(
-        rows=np.array(order, np.int64),
-        labels=np.array([samples[row].label for row in order], np.int64),
+        rows=np.array(rows, np.int64),
+        labels=np.array([samples[row].label for row in rows], np.int64),
         groups=np.array(groups, np.int64),
-        ids=np.array([contents[row][:16] for row in order], np.str_),
+        ids=np.array([contents[row][:16] for row in rows], np.str_),
         digest=digest.hexdigest(),
-        faults=tuple(_faults(listing, inspection, contents)),
+        faults=(*faults, *([] if tolerated else [f"{pair}; remove one" for pair in pairs])),
+        dropped=tuple(f"{pair}; left out of test" for pair in pairs) if tolerated else (),
     )
 
 
-def _faults(listing: Listing, inspection: Inspection, contents: list[str]) -> Iterator[str]:
-    samples = (*listing.train, *listing.test)
-    for row, fault in sorted(inspection.faults.items()):
-        yield f"{samples[row].path}: {fault}"
-    border = len(listing.train)
-    in_train = {content: row for row, content in enumerate(contents[:border]) if row not in inspection.faults}
-    for row, content in enumerate(contents[border:], start=border):
-        if row not in inspection.faults and content in in_train:
-            other = samples[in_train[content]].path
-            yield f"{samples[row].path} (test) and {other} (train) are the same image; remove one"
+def _in_both(contents: list[str], border: int, inspection: Inspection) -> dict[int, int]:
+    """Test row -> train row of images whose pixels are the same."""
+    train = {content: row for row, content in enumerate(contents[:border]) if row not in inspection.faults}
+    test = range(border, len(contents))
+    return {row: train[contents[row]] for row in test if row not in inspection.faults and contents[row] in train}
 
 
 def _path(listing: Listing, folder: Path) -> Path:

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +20,8 @@ from bench.data.decode import DecodeFault, header, load
 from bench.data.listing import Listing, Sample
 from bench.data.parallel import over_chunks
 
-_ARRAYS = ("digests", "sizes", "modes", "hashes")
+_ARRAYS = ("digests", "sizes", "modes", "hashes", "thumbs")
+THUMB = 16
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,8 @@ class Inspection:
     """One row per sample, train first, in listing order.
 
     `digests` (n, 32) uint8: SHA-256 of the decoded RGB pixels, row by row; `sizes` (n, 2) int32: stored width and height;
-    `modes` (n,) str: Pillow's colour mode; `hashes` (n, 2) uint64: difference hash of the image and of its mirror image.
+    `modes` (n,) str: Pillow's colour mode; `hashes` (n, 2) uint64: difference hash of the image and of its mirror image;
+    `thumbs` (n, 256) uint8: the image in grey at 16 x 16, to tell near-duplicates from look-alikes without decoding again.
     `oddities` and `faults` (why an image cannot be decoded) are texts by row, for the few rows that have one.
     """
 
@@ -35,6 +38,7 @@ class Inspection:
     sizes: NDArray[np.int32]
     modes: NDArray[np.str_]
     hashes: NDArray[np.uint64]
+    thumbs: NDArray[np.uint8]
     oddities: dict[int, str] = field(default_factory=dict)
     faults: dict[int, str] = field(default_factory=dict)
 
@@ -44,14 +48,18 @@ class Inspection:
         return {name: getattr(self, name) for name in _ARRAYS} | texts
 
     @staticmethod
-    def from_arrays(arrays: Mapping[str, NDArray[np.generic]]) -> Inspection:
+    def from_arrays(arrays: Mapping[str, Any]) -> Inspection:
         oddities = dict(zip(arrays["oddity_rows"].tolist(), arrays["oddity_texts"].tolist(), strict=True))
-        return Inspection(*(arrays[name] for name in _ARRAYS), oddities)  # type: ignore[arg-type]
+        return Inspection(arrays["digests"], arrays["sizes"], arrays["modes"], arrays["hashes"], arrays["thumbs"], oddities)
 
 
 def _empty(count: int) -> Inspection:
     return Inspection(
-        np.zeros((count, 32), np.uint8), np.zeros((count, 2), np.int32), np.zeros(count, "U8"), np.zeros((count, 2), np.uint64)
+        digests=np.zeros((count, 32), np.uint8),
+        sizes=np.zeros((count, 2), np.int32),
+        modes=np.zeros(count, "U8"),
+        hashes=np.zeros((count, 2), np.uint64),
+        thumbs=np.zeros((count, THUMB * THUMB), np.uint8),
     )
 
 
@@ -79,7 +87,9 @@ def _inspect_chunk(root: Path, pixels: bool, start: int, samples: Sequence[Sampl
             if pixels:
                 image, facts = load(root, sample)
                 part.digests[row] = np.frombuffer(hashlib.sha256(np.asarray(image).tobytes()).digest(), np.uint8)
-                part.hashes[row] = difference_hashes(image)
+                grey = image.convert("L")
+                part.hashes[row] = difference_hashes(grey)
+                part.thumbs[row] = np.asarray(grey.resize((THUMB, THUMB), Image.Resampling.BOX)).ravel()  # (256,)
             else:
                 facts = header(root / sample.path)
         except DecodeFault as fault:
@@ -92,12 +102,12 @@ def _inspect_chunk(root: Path, pixels: bool, start: int, samples: Sequence[Sampl
     return part
 
 
-def difference_hashes(image: Image.Image) -> tuple[int, int]:
-    """64-bit difference hashes of the image and of its mirror image (N. Krawetz, "Kind of Like That", 2013).
+def difference_hashes(grey: Image.Image) -> tuple[int, int]:
+    """64-bit difference hashes of a grey image and of its mirror image (N. Krawetz, "Kind of Like That", 2013).
 
     Bit (r, c) says whether brightness falls from column c to c + 1 in the image shrunk to 9 x 8.
     """
-    small = np.asarray(image.convert("L").resize((9, 8), Image.Resampling.LANCZOS), np.int16)  # (8, 9)
+    small = np.asarray(grey.resize((9, 8), Image.Resampling.LANCZOS), np.int16)  # (8, 9)
     pair = []
     for view in (small, small[:, ::-1]):
         bits = np.packbits(view[:, :-1] > view[:, 1:])  # (8,) bytes

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from bench.data.listing import Finding
 
 EXAMPLES = 5
+LISTED = 20
 
 
 class Notes:
@@ -23,10 +24,10 @@ class Notes:
 
     def errors(self, code: str, messages: Sequence[str]) -> None:
         """One error for each of the first messages, and one line that counts the others: 15,000 lines help nobody."""
-        for message in messages[:EXAMPLES]:
+        for message in messages[:LISTED]:
             self.error(code, message)
-        if len(messages) > EXAMPLES:
-            self.error(code, f"... and {len(messages) - EXAMPLES:,} more of the kind '{code}'")
+        if len(messages) > LISTED:
+            self.error(code, f"... and {len(messages) - LISTED:,} more of the kind '{code}'")
 
 
 def first(names: Sequence[str]) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from bench.data.catalog import TWINS, info
 from bench.data.counts import compare
-from bench.data.find import resolve
+from bench.data.find import is_twin, resolve
 from bench.data.layouts import real_name
 from bench.data.listing import Listing, Sample
 from bench.data.readers.layout import Request
@@ -23,6 +23,8 @@ def read(name: str, root: Path, class_order: str | None = None) -> Listing:
     request = Request(dataset, info(dataset).classes, class_order)
     draft = layout.parse(folder, request)
     train, test = (tuple(sorted(draft.splits[split], key=_by_file_name)) for split in ("train", "test"))
+    if is_twin(folder) and name not in TWINS:
+        draft.notes.warn("rendered-twin", f"{folder}: a rendered twin, not {name}; no result on it may be called {name}")
     compare(name, train, test, draft.notes)
     return Listing(
         dataset=name,

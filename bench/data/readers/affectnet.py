@@ -6,14 +6,16 @@ expression and are excluded with a count; so is contempt where 7 classes are ask
 
 from __future__ import annotations
 
-import os
+from collections.abc import Mapping
 from pathlib import Path
 
+from bench.data.catalog import AFFECTNET_ORDER
 from bench.data.notes import printable
+from bench.data.readers.classfolders import parse_tree, split_folders
 from bench.data.readers.layout import Draft, Layout, Request
 from bench.data.readers.npy import NpyFault, read_code
 from bench.data.readers.rows import Row, join
-from bench.data.readers.tree import Images, children, descend, entries, list_images
+from bench.data.readers.tree import Images, children, descend, entries, folded, list_images
 
 SPLITS = {"train": ("train_set",), "test": ("val_set", "valid_set", "validation_set")}
 NO_EXPRESSION = {8: "none", 9: "uncertain", 10: "no-face"}
@@ -49,7 +51,7 @@ def parse_reduced(root: Path, request: Request) -> Draft:
             continue
         images = list_images(pictures, root)
         images.report(draft.notes)
-        images.by_name = {os.path.splitext(name)[0]: path for name, path in images.by_name.items()}
+        images.by_name = {name.rpartition(".")[0]: path for name, path in images.by_name.items()}
         rows = _kept(labels, images, split, request, draft)
         join(rows, images, draft.notes, draft.splits, f"annotated images of {folder.name}")
     return draft
@@ -89,10 +91,31 @@ def _kept(labels: dict[str, tuple[str, int]], images: Images, split: str, reques
             rows.append(Row(where, name, split, code))
         else:
             draft.excluded[reason] += 1
-            images.by_name.pop(name.casefold(), None)
+            images.by_name.pop(folded(name), None)
     return rows
 
 
-LAYOUTS = (
-    Layout("reduced", "{train_set,val_set}/images/<id>.jpg + {train_set,val_set}/annotations/<id>_exp.npy", _is_reduced, parse_reduced),
+def _own_codes(numbers: frozenset[int]) -> Mapping[int, str] | None:
+    """Folders 0..7 (and 8..10) are the release's own codes."""
+    known = dict(enumerate(AFFECTNET_ORDER)) | NO_EXPRESSION
+    return known if 0 in numbers and numbers <= known.keys() else None
+
+
+def _is_class_folders(folder: Path) -> bool:
+    return not _is_reduced(folder) and bool(split_folders(folder))
+
+
+def parse_class_folders(root: Path, request: Request) -> Draft:
+    """`{train,val}/{0..7}/*.jpg` or named classes: ImageFolder conversions."""
+    draft = Draft()
+    parse_tree(root, request, draft, _own_codes)
+    return draft
+
+
+REDUCED = Layout(
+    "reduced", "{train_set,val_set}/images/<id>.jpg + {train_set,val_set}/annotations/<id>_exp.npy", _is_reduced, parse_reduced,
+    size=(224, 224),
+)  # fmt: skip
+CLASS_FOLDERS = Layout(
+    "class folders", "{train,val}/{0..7 or names}/*.jpg", _is_class_folders, parse_class_folders, specific=False, hints=("affect",)
 )

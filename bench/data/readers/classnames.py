@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections.abc import Sequence
 
-from bench.data.catalog import AFFECTNET_ORDER, RAF_ORDER, SFEW_ORDER
+from bench.data.catalog import AFFECTNET_ORDER, RAF_ORDER
 from bench.errors import UserError
 
 _SPELLINGS = {
@@ -22,8 +23,14 @@ CANONICAL: dict[str, str] = {word: name for name, words in _SPELLINGS.items() fo
 EXCLUDED: dict[str, str] = {"none": "none", "uncertain": "uncertain", "noface": "no-face", "nonface": "no-face"}
 """AffectNet's last three categories carry no expression: excluded, with a count."""
 
-ORDERS: dict[str, tuple[str, ...]] = {"raf": RAF_ORDER, "affectnet": AFFECTNET_ORDER, "alphabetical": SFEW_ORDER}
-"""What bare folder numbers may mean, lowest number first."""
+
+def orders(classes: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """What bare folder numbers may mean for a dataset of these classes, lowest number first.
+
+    `alphabetical` is what torchvision's ImageFolder makes of named folders, and so what many conversions hold.
+    """
+    known = {"raf": RAF_ORDER, "affectnet": AFFECTNET_ORDER[: len(classes)], "alphabetical": tuple(sorted(classes))}
+    return {name: words for name, words in known.items() if set(words) == set(classes)}
 
 
 def canonical(word: str) -> str | None:
@@ -38,13 +45,12 @@ def nearest(word: str) -> str:
     return f"nearest: {CANONICAL[near[0]]}" if near else f"known: {', '.join(_SPELLINGS)}"
 
 
-def order(text: str) -> tuple[str, ...]:
+def order(text: str, classes: Sequence[str]) -> tuple[str, ...]:
     """The classes behind numeric folders as `--class-order` names them: a known order, or class names parted by commas."""
-    if text in ORDERS:
-        return ORDERS[text]
+    known = orders(classes)
+    if text in known:
+        return known[text]
     names = [canonical(word) for word in text.split(",")]
     if len(names) < 2 or None in names or len(set(names)) < len(names):
-        raise UserError(
-            f"--class-order '{text}' is neither {', '.join(ORDERS)} nor a list of different class names (surprise,fear,...)"
-        )
+        raise UserError(f"--class-order '{text}' is neither {', '.join(known)} nor a list of different class names (surprise,fear,...)")
     return tuple(name for name in names if name)

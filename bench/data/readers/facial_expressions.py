@@ -16,7 +16,7 @@ import re
 from collections import defaultdict
 from pathlib import Path
 
-from bench.data.catalog import AFFECTNET_ORDER
+from bench.data.catalog import AFFECTNET_ORDER, info
 from bench.data.notes import printable
 from bench.data.readers import text
 from bench.data.readers.classnames import canonical, nearest
@@ -30,9 +30,6 @@ images in the test split.  It matters because five film actors carry nearly all 
 
 TEST_SHARE = 0.2
 _HEADER = ("user.id", "image", "emotion")
-MAX_CONTRADICTORY = 1e-3
-"""The release itself lists one photo with two labels (1 in 10,672).  Up to this share such photos are left out, with a warning
-that names both lines; beyond it the file is broken."""
 
 
 def identity(name: str) -> str:
@@ -62,7 +59,7 @@ def parse(root: Path, request: Request) -> Draft:
         return draft
     images = list_images(pictures, root)
     images.report(draft.notes)
-    rows, contradictory = _settle(rows, draft)
+    rows, contradictory = _settle(rows, info(request.dataset).blemishes, draft)
     kept = [row for row in rows if row.label < len(request.classes)]
     draft.excluded.update(contempt=len(rows) - len(kept))
     for name in contradictory | {row.name for row in rows if row.label >= len(request.classes)}:
@@ -108,7 +105,7 @@ def _rows(path: Path, root: Path, draft: Draft) -> list[Row]:
     return rows
 
 
-def _settle(rows: list[Row], draft: Draft) -> tuple[list[Row], set[str]]:
+def _settle(rows: list[Row], blemishes: float, draft: Draft) -> tuple[list[Row], set[str]]:
     """(rows with one line per image, images left out because the release contradicts itself about them)."""
     labels: dict[str, set[int]] = defaultdict(set)
     lines: dict[str, list[str]] = defaultdict(list)
@@ -116,7 +113,7 @@ def _settle(rows: list[Row], draft: Draft) -> tuple[list[Row], set[str]]:
         labels[row.name].add(row.label)
         lines[row.name].append(f"{row.where} says {AFFECTNET_ORDER[row.label]}")
     contradictory = {name for name, found in labels.items() if len(found) > 1}
-    if len(contradictory) > MAX_CONTRADICTORY * len(labels):
+    if len(contradictory) > blemishes * len(labels):
         contradictory = set()  # too many to be the release's own: `unique` makes errors of them
     for name in sorted(contradictory):
         draft.notes.warn("contradictory-rows", f"{printable(name)}: {', '.join(lines[name])}; left out")

@@ -35,7 +35,8 @@ class Layout:
     """One layout of one dataset.
 
     `shape` is the line that tells people what is looked for.  `specific` says that the shape alone gives the dataset away;
-    otherwise `hints` must occur in a folder's name before a search accepts it.  `matches` must be cheap and forgiving: a tree
+    otherwise `hints` must occur in a folder's name before a search accepts it.  `size` is the official (width, height) of an image in
+    pixels, where there is one.  `matches` must be cheap and forgiving: a tree
     with a missing piece still matches, so that `parse` can say which piece.  `parse` never raises for broken content.
     """
 
@@ -45,3 +46,4 @@ class Layout:
     parse: Callable[[Path, Request], Draft]
     specific: bool = True
     hints: tuple[str, ...] = ()
+    size: tuple[int, int] | None = None

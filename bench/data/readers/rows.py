@@ -38,9 +38,9 @@ def integer(text: str) -> int | None:
     """The whole number that a label field means: `5`, `5.0` and `"5"` are five; anything else is None."""
     try:
         value = float(text.strip().strip("\"'"))
-    except ValueError:
+        return int(value) if value.is_integer() else None
+    except (ValueError, OverflowError):
         return None
-    return int(value) if value.is_integer() else None
 
 
 def unique(rows: Iterable[Row], notes: Notes, classes: Sequence[str]) -> list[Row]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from bench.data.listing import Sample
 from bench.data.notes import printable
 from bench.data.readers import classfolders
+from bench.data.readers.classnames import canonical
 from bench.data.readers.layout import Draft, Layout, Request
 from bench.data.readers.tree import child, children, subfolders
 
@@ -19,21 +20,16 @@ SPLITS = {"train": ("Train",), "test": ("Val", "Valid", "Validation")}
 _STILL = re.compile(r"^(?P<film>.+)_\d+_\d+$")
 
 
-def _class_root(split: Path) -> Path | None:
-    """The folder below `Train` or `Val` whose children are classes, at most three levels down.
+def _class_roots(split: Path) -> list[Path]:
+    """The folders below `Train` or `Val` whose children are classes, at most three levels down.
 
     An aligned release wins over raw frames beside it; two aligned ones (`..._new` beside the first) are for the user to sort out,
     which `parse` says.
     """
-    found = _class_roots(split)
-    return found[0] if found else None
-
-
-def _class_roots(split: Path) -> list[Path]:
     level, found = [split], []
     for _ in range(4):
         found += [folder for folder in level if classfolders.is_class_root(folder)]
-        level = [below for folder in level if folder not in found for below in subfolders(folder, limit=2000)]
+        level = [below for folder in level for below in subfolders(folder, limit=2000) if canonical(below.name) is None]
     aligned = [folder for folder in found if "aligned" in folder.relative_to(split).as_posix().lower()]
     return aligned or found
 
@@ -48,12 +44,13 @@ def _is_plain(folder: Path) -> bool:
 
 def _roots(folder: Path) -> list[Path]:
     splits = [split for names in SPLITS.values() for split in children(folder, *names) if split.is_dir()]
-    return [root for split in splits if (root := _class_root(split)) is not None]
+    return [root for split in splits for root in _class_roots(split)]
 
 
 def parse(root: Path, request: Request) -> Draft:
     """`{Train,Val}/.../<Class>/*.png`, however many wrapper folders the unpacking left in between."""
     draft = Draft()
+    found: dict[str, Path] = {}
     for split, names in SPLITS.items():
         folder = child(root, *names)
         if folder is None:
@@ -66,8 +63,10 @@ def parse(root: Path, request: Request) -> Draft:
             shown = ", ".join(printable(path.relative_to(root).as_posix()) for path in roots)
             draft.notes.error("two-layouts", f"{printable(folder)}: two trees of class folders ({shown}); keep one of them")
         else:
-            classfolders.read_split(roots[0], split, root, request, draft)
-            draft.splits[split] = [_with_film(sample) for sample in draft.splits[split]]
+            found[split] = roots[0]
+    classfolders.read_tree(found, root, request, draft, codes=lambda numbers: None)
+    for split, samples in draft.splits.items():
+        draft.splits[split] = [_with_film(sample) for sample in samples]
     if child(root, "Test") is not None and child(root, *SPLITS["test"]) is not None:
         draft.notes.warn("test-unlabelled", f"{printable(root / 'Test')}: SFEW's Test has no public labels and is left out; Val is scored")
     return draft
@@ -86,6 +85,6 @@ def _with_film(sample: Sample) -> Sample:
 
 
 LAYOUTS = (
-    Layout("official aligned", "Train/Train_Aligned_Faces/<Class>/*.png + Val/Val_Aligned_Faces[_new]/<Class>/*.png", _is_official, parse),
+    Layout("official aligned", "Train/Train_Aligned_Faces/<Class>/*.png + Val/Val_Aligned_Faces[_new]/<Class>/*.png", _is_official, parse, size=(143, 181)),
     Layout("class folders", "{Train,Val}/<Class>/*.png", _is_plain, parse, specific=False, hints=("sfew",)),
 )

@@ -58,7 +58,7 @@ def lines(text: str) -> Iterator[tuple[int, list[str]]]:
 def csv_rows(text: str) -> Iterator[tuple[int, list[str]]]:
     """(line number, stripped fields) of each record that is not blank; the delimiter is a comma, a semicolon or a tab."""
     head = text.split("\n", 1)[0]
-    delimiter = max(",;\t", key=head.count)
+    delimiter = next((char for char in ",;\t" if char in head), ",")  # landmarks hold semicolons inside a comma-separated field
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
     try:
         for row in reader:

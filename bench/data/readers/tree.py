@@ -23,7 +23,7 @@ def is_junk(name: str) -> bool:
 
 def folded(name: str) -> str:
     """A name as file systems that ignore case and Unicode form would compare it."""
-    return unicodedata.normalize("NFC", name).casefold()
+    return name.lower() if name.isascii() else unicodedata.normalize("NFC", name).casefold()
 
 
 def entries(folder: Path, limit: int | None = None) -> list[os.DirEntry[str]]:
@@ -115,7 +115,7 @@ def list_images(folder: Path, root: Path) -> Images:
                 images.outside.append(below_root + entry.name)
             elif entry.is_dir():
                 pending.append(Path(entry.path))
-            elif os.path.splitext(entry.name)[1].lower() not in IMAGE_SUFFIXES:
+            elif "." + entry.name.rpartition(".")[2].lower() not in IMAGE_SUFFIXES:
                 images.others.append(below_root + entry.name)
             else:
                 images.by_name[folded(prefix + entry.name)] = below_root + entry.name

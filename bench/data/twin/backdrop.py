@@ -17,7 +17,8 @@ _THROAT = (0.0, 5.75, 0.25)  # on the rest pose
 
 
 def render_backdrop(scene: Scene, person: Person, view: View, stream: Stream, size: int, sub: int) -> Floats:
-    """The backdrop (3, size * sub, size * sub): smooth parts at `size`, outlines of clothes and hair at the finer width."""
+    """The backdrop (3, size * sub, size * sub): smooth parts at `size`, outlines of clothes and hair at the finer
+    width."""
     plain = _plain(scene.backdrop, stream, size) * np.float32(scene.light.exposure)
     fine = np.repeat(np.repeat(plain, sub, 1), sub, 2)
     width = size * sub
@@ -37,7 +38,10 @@ def _plain(backdrop: Backdrop, stream: Stream, size: int) -> Floats:
     top_left, top_right, bottom_left, bottom_right = (column_of(c)[:, :, None] for c in backdrop.corners)
     picture = (top_left * (1 - x) + top_right * x) * (1 - y) + (bottom_left * (1 - x) + bottom_right * x) * y
     for blob in backdrop.blobs:
-        dx, dy = (x - np.float32(blob.x)) * np.float32(1.0 / blob.radius_x), (y - np.float32(blob.y)) * np.float32(1.0 / blob.radius_y)
+        dx, dy = (
+            (x - np.float32(blob.x)) * np.float32(1.0 / blob.radius_x),
+            (y - np.float32(blob.y)) * np.float32(1.0 / blob.radius_y),
+        )
         cover = smooth(1.0, 0.7, dx * dx + dy * dy) * np.float32(blob.opacity)
         picture += (column_of(blob.colour)[:, :, None] - picture) * cover
     return np.clip(picture * (1 + np.float32(0.5) * _blotches(stream, size)), 0, 1)
@@ -45,7 +49,9 @@ def _plain(backdrop: Backdrop, stream: Stream, size: int) -> Floats:
 
 def _blotches(stream: Stream, size: int) -> Floats:
     """Coarse noise (3, size, size) in [-0.5, 0.5], mostly grey, interpolated from a lattice."""
-    raw = stream.grains(_LATTICE * _LATTICE * 3).astype(np.float32).reshape(3, _LATTICE, _LATTICE) / np.float32(65535) - np.float32(0.5)
+    raw = stream.grains(_LATTICE * _LATTICE * 3).astype(np.float32).reshape(3, _LATTICE, _LATTICE) / np.float32(
+        65535
+    ) - np.float32(0.5)
     lattice = raw * np.float32(0.3) + raw[:1] * np.float32(0.7)
     place = np.arange(size, dtype=np.float32) * np.float32((_LATTICE - 1) / size)
     cell = np.minimum(place.astype(np.int64), _LATTICE - 2)

@@ -19,7 +19,8 @@ _CENTRE_Y = 0.545  # the face's anchor lies a little below the middle of the pic
 
 @dataclass(frozen=True, eq=False)
 class View:
-    """A projection: `rotation` (3, 3), `pivot` and `anchor` in decimetres, `distance` in decimetres, `scale` in pixels per decimetre."""
+    """A projection: `rotation` (3, 3), `pivot` and `anchor` in decimetres, `distance` in decimetres, `scale` in
+    pixels per decimetre."""
 
     rotation: Floats
     pivot: Floats
@@ -45,9 +46,13 @@ class View:
 
     def project(self, placed: Floats) -> tuple[Floats, Floats, Floats]:
         """Pixel coordinates x, y and nearness 1 / depth of camera points."""
-        nearness = 1 / (np.float32(self.distance) - placed[:, 2])
+        nearness = np.float32(1) / (np.float32(self.distance) - placed[:, 2])
         zoom = nearness * np.float32(self.scale * self.distance)
-        return np.float32(self.origin[0]) + placed[:, 0] * zoom, np.float32(self.origin[1]) - placed[:, 1] * zoom, nearness
+        return (
+            np.float32(self.origin[0]) + placed[:, 0] * zoom,
+            np.float32(self.origin[1]) - placed[:, 1] * zoom,
+            nearness,
+        )
 
     def pixel(self, point: Vector) -> tuple[float, float]:
         """The pixel coordinates of one model point."""
@@ -57,7 +62,8 @@ class View:
 
 @dataclass(frozen=True)
 class Anchors:
-    """Points of the neutral face that fix the crop: eyeball centres, their middle, the mouth, and the eye-to-mouth distance in dm."""
+    """Points of the neutral face that fix the crop: eyeball centres, their middle, the mouth, and the eye-to-mouth
+    distance in dm."""
 
     left_eye: Vector
     right_eye: Vector

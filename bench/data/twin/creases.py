@@ -42,7 +42,11 @@ def _forehead(x: Floats, y: Floats, units: Units, wrinkles: float) -> Floats:
     inner = np.float32(units.get("browInnerUp", 0.0)) * bump(x, 0.35)
     outer = _side(units, "browOuterUp", x) * bump(np.abs(x) - np.float32(0.28), 0.28)
     bow = np.float32(0.03) * bump(x, 0.5)
-    lines = bump(y - np.float32(7.63) - bow, 0.022) + bump(y - np.float32(7.715) - bow, 0.022) + bump(y - np.float32(7.80) - bow, 0.022)
+    lines = (
+        bump(y - np.float32(7.63) - bow, 0.022)
+        + bump(y - np.float32(7.715) - bow, 0.022)
+        + bump(y - np.float32(7.80) - bow, 0.022)
+    )
     return (np.float32(0.55) * (inner + outer) + np.float32(0.12 * wrinkles)) * np.float32(1.6 * wrinkles) * lines
 
 

@@ -1,4 +1,5 @@
-"""What does the face do?  Action units per class (tables), drawn for an image and turned into face units of the mesh."""
+"""What does the face do?  Action units per class (tables), drawn for an image and turned into face units of the
+mesh."""
 
 from __future__ import annotations
 
@@ -61,8 +62,9 @@ CLASS_UNITS: dict[str, tuple[Unit, ...]] = {
         (14, 0.10, 0.1, 0.5), (10, 0.08, 0.1, 0.4), (1, 0.06, 0.1, 0.4), (2, 0.06, 0.1, 0.4),
     ),
     "sadness": _units(
-        (1, 0.80, 0.40, 1.0), (15, 0.78, 0.35, 1.0), (4, 0.60, 0.25, 0.8), (17, 0.50, 0.25, 0.9), (43, 0.35, 0.15, 0.45),
-        (7, 0.15, 0.1, 0.5), (6, 0.12, 0.1, 0.5), (25, 0.12, 0.2, 0.6), (20, 0.08, 0.1, 0.4),
+        (1, 0.80, 0.40, 1.0), (15, 0.78, 0.35, 1.0), (4, 0.60, 0.25, 0.8), (17, 0.50, 0.25, 0.9),
+        (43, 0.35, 0.15, 0.45), (7, 0.15, 0.1, 0.5), (6, 0.12, 0.1, 0.5),
+        (25, 0.12, 0.2, 0.6), (20, 0.08, 0.1, 0.4),
     ),
     "surprise": _units(
         (1, 0.88, 0.40, 1.0), (2, 0.88, 0.40, 1.0), (5, 0.75, 0.30, 1.0), (26, 0.55, 0.4, 1.0), (25, 0.35, 0.2, 0.8),
@@ -84,13 +86,15 @@ CLASS_UNITS: dict[str, tuple[Unit, ...]] = {
     "contempt": (
         Unit(14, 0.78, 0.40, 1.0, one_sided=True), Unit(12, 0.75, 0.35, 0.9, one_sided=True),
         Unit(2, 0.22, 0.2, 0.6, one_sided=True), Unit(10, 0.12, 0.2, 0.6, one_sided=True),
-        *_units((24, 0.15, 0.1, 0.5), (7, 0.15, 0.1, 0.5), (17, 0.12, 0.1, 0.5), (43, 0.10, 0.1, 0.3), (12, 0.06, 0.1, 0.3)),
+        *_units((24, 0.15, 0.1, 0.5), (7, 0.15, 0.1, 0.5), (17, 0.12, 0.1, 0.5), (43, 0.10, 0.1, 0.3),
+                (12, 0.06, 0.1, 0.3)),
     ),
 }  # fmt: skip
 
 # Action units of no class: the probability of each at leak 1.
 LEAK: dict[int, float] = {
-    25: 0.15, 4: 0.12, 7: 0.12, 1: 0.10, 2: 0.10, 12: 0.10, 43: 0.10, 15: 0.08, 17: 0.08, 24: 0.08, 14: 0.06, 26: 0.06, 5: 0.05, 18: 0.05,
+    25: 0.15, 4: 0.12, 7: 0.12, 1: 0.10, 2: 0.10, 12: 0.10, 43: 0.10, 15: 0.08, 17: 0.08,
+    24: 0.08, 14: 0.06, 26: 0.06, 5: 0.05, 18: 0.05,
 }  # fmt: skip
 _SPEECH = ((25, 26), (22, 25), (25, 16), (26, 20))
 _MAX_UNIT = 1.15
@@ -100,7 +104,8 @@ _FAR_SIDE = 0.08  # what the other side does of a one-sided action
 
 @dataclass(frozen=True)
 class Expression:
-    """`actions` are action-unit intensities (the stronger side), `units` the face units of the mesh; `gaze` is no part of the expression."""
+    """`actions` are action-unit intensities (the stronger side), `units` the face units of the mesh; `gaze` is no
+    part of the expression."""
 
     name: str
     strength: float
@@ -155,7 +160,8 @@ def _face_units(both: dict[int, float], single: dict[int, float], stream: Stream
 
 
 def _sides(pattern: str, skew: float, near: str | None) -> list[tuple[str, float]]:
-    """The face units of a pattern with their shares: left more than right by `skew`, the far side of a one-sided action almost still."""
+    """The face units of a pattern with their shares: left more than right by `skew`, the far side of a one-sided
+    action almost still."""
     if not pattern.endswith("*"):
         return [(pattern, 1.0)]
     shares = []
@@ -181,7 +187,12 @@ def _gaze(stream: Stream) -> dict[str, float]:
     left, right = ("Out", "In") if aside > 0 else ("In", "Out")
     level = "Up" if up > 0 else "Down"
     turn, lift = min(abs(aside), 1.0), min(abs(up), 1.0)
-    return {f"eyeLook{left}Left": turn, f"eyeLook{right}Right": turn, f"eyeLook{level}Left": lift, f"eyeLook{level}Right": lift}
+    return {
+        f"eyeLook{left}Left": turn,
+        f"eyeLook{right}Right": turn,
+        f"eyeLook{level}Left": lift,
+        f"eyeLook{level}Right": lift,
+    }
 
 
 def region(face_unit: str) -> str:

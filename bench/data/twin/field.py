@@ -1,4 +1,5 @@
-"""Which smooth functions shape a picture?  Steps, bumps and noise from exact operations only (no exp, no sin, no BLAS)."""
+"""Which smooth functions shape a picture?  Steps, bumps and noise from exact operations only (no exp, no sin, no
+BLAS)."""
 
 from __future__ import annotations
 
@@ -39,13 +40,16 @@ def noise(u: Floats, v: Floats) -> Floats:
 def _tile() -> Floats:
     """A periodic tile of value noise, interpolated once with the cubic step; flattened to (512 * 512,)."""
     cells = _TILE // _CELL
-    lattice = Stream(0, Domain.TEXTURE).grains(cells * cells).reshape(cells, cells).astype(np.float32) / np.float32(65535)
+    lattice = Stream(0, Domain.TEXTURE).grains(cells * cells).reshape(cells, cells).astype(np.float32) / np.float32(
+        65535
+    )
     position = np.arange(_TILE)
     here = position // _CELL
     there = (here + 1) % cells
     t = smooth(0.0, 1.0, (position % _CELL).astype(np.float32) / np.float32(_CELL))
     rows = lattice[here] * (1 - t)[:, None] + lattice[there] * t[:, None]  # (512, 64)
-    return (rows[:, here] * (1 - t) + rows[:, there] * t).ravel()
+    tile = rows[:, here] * (1 - t) + rows[:, there] * t
+    return tile.astype(np.float32).ravel()
 
 
 def column_of(colour: tuple[float, float, float]) -> Floats:

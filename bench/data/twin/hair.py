@@ -1,4 +1,5 @@
-"""How does hair look?  Its coverage with a ragged edge, its strands, its soft silhouette, and what hangs behind the head."""
+"""How does hair look?  Its coverage with a ragged edge, its strands, its soft silhouette, and what hangs behind the
+head."""
 
 from __future__ import annotations
 
@@ -23,7 +24,7 @@ def coverage(seen: Surface, hair: Hair) -> Floats:
         return smooth(0.0, 0.02, seen.hair_height) * (seen.part == SKIN)
     x, _, z = seen.rest
     strands = noise(x * 30 + z * 9, seen.hair_height * 3) - np.float32(0.5)
-    return smooth(-0.02, 0.09, seen.hair_height + strands * np.float32(0.16)) * (seen.part == SKIN)
+    return smooth(-0.05, 0.04, seen.hair_height + strands * np.float32(0.07)) * (seen.part == SKIN)
 
 
 def paint_hair(albedo: Floats, cover: Floats, seen: Surface, hair: Hair) -> None:
@@ -35,7 +36,11 @@ def paint_hair(albedo: Floats, cover: Floats, seen: Surface, hair: Hair) -> None
     else:
         wave = np.float32(hair.style.curl) * (noise(x * 6, y * 6 + z * 4) - np.float32(0.5))
         across = x * np.float32(26) + z * np.float32(8) + wave * np.float32(12)
-        tint = np.float32(0.45) + np.float32(0.7) * noise(across, y * 2) + np.float32(0.4) * noise(across * np.float32(2.3), y * 3)
+        tint = (
+            np.float32(0.45)
+            + np.float32(0.7) * noise(across, y * 2)
+            + np.float32(0.4) * noise(across * np.float32(2.3), y * 3)
+        )
     albedo[:, index] += (column_of(hair.cover_colour) * tint - albedo[:, index]) * cover[index]
 
 
@@ -44,7 +49,9 @@ def opacity(seen: Surface, cover: Floats, hair: Hair) -> Floats:
     if hair.bald or hair.style.cloth:
         return np.ones(len(seen), np.float32)
     x, y, z = seen.rest
-    edge = seen.normal[2] + np.float32(0.5) * (noise(x * 16 + z * 16, y * 16) - np.float32(0.5)) * np.float32(hair.style.fuzz)
+    edge = seen.normal[2] + np.float32(0.5) * (noise(x * 16 + z * 16, y * 16) - np.float32(0.5)) * np.float32(
+        hair.style.fuzz
+    )
     return 1 - cover * (1 - smooth(0.02, 0.10 + 0.35 * hair.style.fuzz, edge))
 
 
@@ -65,8 +72,10 @@ def _plane(person: Person, view: View, width: int, point: tuple[float, float, fl
     scale = view.scale
     rest_eyes_to_point = (point[0], point[1] - 7.284, point[2] - 1.245)  # the eyes of the rest pose
     eyes = person.face.eyes
-    x0, y0 = view.pixel((eyes[0] + rest_eyes_to_point[0], eyes[1] + rest_eyes_to_point[1], eyes[2] + rest_eyes_to_point[2]))
-    step = (np.arange(width, dtype=np.float32) + np.float32(0.5))
+    x0, y0 = view.pixel(
+        (eyes[0] + rest_eyes_to_point[0], eyes[1] + rest_eyes_to_point[1], eyes[2] + rest_eyes_to_point[2])
+    )
+    step = np.arange(width, dtype=np.float32) + np.float32(0.5)
     dx, dy = (step - np.float32(x0)) * np.float32(1.0 / scale), (step - np.float32(y0)) * np.float32(1.0 / scale)
     cosine, sine = np.float32(view.roll[0]), np.float32(view.roll[1])
     return dx[None, :] * cosine - dy[:, None] * sine, dx[None, :] * sine + dy[:, None] * cosine
@@ -80,7 +89,11 @@ def _curtain(across: Floats, down: Floats, hair: Hair) -> tuple[Floats, Floats]:
     dome = np.where(down < 0, down * np.float32(1.0 / (0.95 + hair.thickness)), np.float32(0))
     strands = noise(reach * 22, down * 2)
     radius = reach * reach + dome * dome + (strands - np.float32(0.5)) * np.float32(0.12 * (1 - hair.style.cloth))
-    tip = down + np.float32(0.15) * reach * reach + (strands - np.float32(0.5)) * np.float32(0.25 * (1 - hair.style.cloth))
+    tip = (
+        down
+        + np.float32(0.15) * reach * reach
+        + (strands - np.float32(0.5)) * np.float32(0.25 * (1 - hair.style.cloth))
+    )
     cover = smooth(1.05, 0.92, radius) * smooth(hair.curtain + 0.07, hair.curtain - 0.07, tip)
     shadow = np.float32(0.30) + np.float32(0.45) * np.clip(reach * reach, 0, 1)  # darker close to the neck
     if hair.style.cloth:
@@ -92,4 +105,6 @@ def _knot(across: Floats, down: Floats, hair: Hair) -> tuple[Floats, Floats]:
     distance = (across * across + down * down) * np.float32(1.0 / (hair.bun * hair.bun))
     strands = noise(across * 20 + down * 8, down * 6)
     light = np.clip(np.float32(0.55) - down * np.float32(0.5 / hair.bun), np.float32(0.25), np.float32(0.9))
-    return smooth(1.1, 0.85, distance + (strands - np.float32(0.5)) * np.float32(0.3)), light * (np.float32(0.6) + np.float32(0.8) * strands)
+    return smooth(1.1, 0.85, distance + (strands - np.float32(0.5)) * np.float32(0.3)), light * (
+        np.float32(0.6) + np.float32(0.8) * strands
+    )

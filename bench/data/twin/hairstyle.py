@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 
 import numpy as np
 
@@ -15,14 +16,16 @@ Rgb = tuple[float, float, float]
 # The hairline as (z, y) knots over the rest pose, from the back of the neck to the forehead: hair grows above it.
 _SHORT_LINE = ((-0.55, 6.55), (0.15, 6.85), (0.50, 7.10), (0.72, 7.45), (1.05, 7.84), (1.35, 7.97), (1.70, 8.00))
 _LONG_LINE = ((-0.55, 5.90), (0.35, 6.10), (0.55, 6.90), (0.75, 7.40), (1.05, 7.84), (1.35, 7.97), (1.70, 8.00))
+_LOWER = 0.07  # how far the line comes down the forehead at drop 0
 
 
 @dataclass(frozen=True)
 class Style:
-    """`cover` is the (low, high) thickness over the scalp in dm, `drop` how far the line comes down the forehead, `part` its tilt from
-    side to side, `recede` how far its corners rise.  `fuzz` in [0, 1] is the softness of the silhouette, `curl` in [0, 1] that of the strands.
-    `curtain` is the (low, high) length of loose hair below the crown (0 for none), `bun` the (low, high) radius of a knot.
-    `cloth` marks a cap or a scarf.  `female` and `male` weigh how often it is drawn.
+    """`cover` is the (low, high) thickness over the scalp in dm, `drop` how far the line comes down the forehead,
+    `part` its tilt from side to side, `recede` how far its corners rise.  `fuzz` in [0, 1] is the softness of the
+    silhouette, `curl` in [0, 1] that of the strands. `curtain` is the (low, high) length of loose hair below the
+    crown (0 for none), `bun` the (low, high) radius of a knot. `cloth` marks a cap or a scarf.  `female` and `male`
+    weigh how often it is drawn.
     """
 
     name: str
@@ -58,13 +61,20 @@ STYLES: tuple[Style, ...] = (
     Style("scarf", (0.05, 0.09), 0.06, 0.0, long=True, drop=(0.06, 0.16), curtain=(2.4, 2.6), fuzz=0.0, cloth=True),
 )
 
-_COLOURS: tuple[Rgb, ...] = ((0.05, 0.035, 0.03), (0.12, 0.07, 0.045), (0.25, 0.14, 0.07), (0.45, 0.30, 0.14), (0.55, 0.22, 0.10))
+_COLOURS: tuple[Rgb, ...] = (
+    (0.05, 0.035, 0.03),
+    (0.12, 0.07, 0.045),
+    (0.25, 0.14, 0.07),
+    (0.43, 0.29, 0.14),
+    (0.40, 0.16, 0.07),
+)
 _GREY = 0.55
 
 
 @dataclass(frozen=True)
 class Hair:
-    """One person's hair: a style with its numbers settled.  Lengths in decimetres, `colour` linear RGB, `side` -1 or 1."""
+    """One person's hair: a style with its numbers settled.  Lengths in decimetres, `colour` linear RGB, `side` -1 or
+    1."""
 
     style: Style
     colour: Rgb
@@ -82,9 +92,9 @@ class Hair:
 
 
 def sample_hair(stream: Stream, age: float, gender: float, darkness: float) -> Hair:
-    """Draw a style that fits, and its numbers.  `darkness` in [0, 1] is the probability of black hair."""
+    """Draw a style that fits, and its numbers.  The greater `darkness` in [0, 1], the more often hair is black."""
     style = _draw_style(stream, gender)
-    hue = _COLOURS[0] if stream.chance(darkness) else stream.choice(_COLOURS)
+    hue = _COLOURS[0] if stream.chance(1.3 * darkness) else stream.choice(_COLOURS)
     grey = min(max((age - 0.78) / 0.22, 0.0), 1.0) * stream.uniform(0.3, 1.0)
     cloth = (stream.uniform(0.03, 0.6), stream.uniform(0.03, 0.6), stream.uniform(0.03, 0.6))
     colour = (hue[0] + (_GREY - hue[0]) * grey, hue[1] + (_GREY - hue[1]) * grey, hue[2] + (_GREY - hue[2]) * grey)
@@ -117,20 +127,21 @@ def height_over_hairline(hair: Hair) -> Floats:
     x, y, z = head.rest.T
     front = _ramp(z, 0.75, 1.15)
     style = hair.style
-    line = _hairline(style.long) - np.float32(hair.drop) * front
+    line = _hairline(style.long) - np.float32(hair.drop + _LOWER) * front
     line = line + np.float32(style.part * hair.side) * x * front
     corner = np.maximum(np.float32(0), 1 - np.abs(np.abs(x) - np.float32(0.38)) / np.float32(0.25))
     line = line + np.float32(style.recede) * corner * _ramp(z, 0.6, 0.9)
     height = np.where(head.vertex_part == SKIN, y - line, np.float32(-1))
-    covered = style.long and style.cloth
-    return height.astype(np.float32) if covered else np.where(head.ears, np.float32(-1), height).astype(np.float32)
+    return (height if style.long else np.where(head.ears, np.float32(-1), height)).astype(np.float32)
 
 
 def scalp_lift(hair: Hair, height: Floats) -> Floats:
-    """How far hair lifts each vertex along its normal (V,), in decimetres; it thins out at the hairline and round the ears."""
+    """How far hair lifts each vertex along its normal (V,), in decimetres; it thins out at the hairline and round the
+    ears."""
     if hair.bald:
         return np.zeros_like(height)
-    return _smooth(-0.02, 0.10, height) * np.float32(hair.thickness) * _ear_distance()
+    above_neck = _ramp(load_head().rest[:, 1], 6.3, 6.9)
+    return _smooth(0.0, 0.14, height) * np.float32(hair.thickness) * _ear_distance() * above_neck
 
 
 @lru_cache(maxsize=2)
@@ -158,7 +169,7 @@ def _ear_distance() -> Floats:
 def _piecewise(z: Floats, knots: tuple[tuple[float, float], ...]) -> Floats:
     """Linear interpolation, from exact operations only (np.interp may be compiled with fused multiply-add)."""
     y = np.full_like(z, knots[0][1])
-    for (z0, y0), (z1, y1) in zip(knots[:-1], knots[1:], strict=True):
+    for (z0, y0), (z1, y1) in pairwise(knots):
         y += np.float32(y1 - y0) * _ramp(z, z0, z1)
     return y
 

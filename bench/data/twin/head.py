@@ -1,6 +1,7 @@
 """What is the head made of?  The baked mesh, its named displacements, and the points that a camera needs.
 
-Lengths are decimetres in the package's rest pose: x to the subject's left, y up, z forward.  Source and licence: NOTICE.md.
+Lengths are decimetres in the package's rest pose: x to the subject's left, y up, z forward.  Source and licence:
+NOTICE.md.
 """
 
 from __future__ import annotations
@@ -33,9 +34,11 @@ class Displacement:
 
 @dataclass(frozen=True, eq=False)
 class Head:
-    """V vertices and T triangles.  `lips`, `lids` and `occlusion` (V,) are in [0, 1]; occlusion 1 means open to the sky.
+    """V vertices and T triangles.  `lips`, `lids` and `occlusion` (V,) are in [0, 1]; occlusion 1 means open to the
+    sky.
 
-    `displacements` are named `race:`, `univ:` (age, gender, weight), `loc+`/`loc-` (local shape) and `au:` (face units).
+    `displacements` are named `race:`, `univ:` (age, gender, weight), `loc+`/`loc-` (local shape) and `au:` (face
+    units).
     """
 
     rest: Floats  # (V, 3)
@@ -91,8 +94,8 @@ def load_head() -> Head:
     """The shipped asset, read once per process."""
     with np.load(ASSET, allow_pickle=False) as baked:
         data = {name: baked[name] for name in baked.files}
-    rest = (data["P"].astype(np.float64) / 1e4).astype(np.float32)
-    triangles = data["F"].astype(np.int32)
+    rest = (data["positions"].astype(np.float64) / 1e4).astype(np.float32)
+    triangles = data["triangles"].astype(np.int32)
     lips = (data["lips"] / np.float32(255)).astype(np.float32)
     displacements = _displacements(data)
     local = sorted({name[4:] for name in displacements if name.startswith("loc+")})
@@ -101,24 +104,26 @@ def load_head() -> Head:
         rest=rest,
         triangles=triangles,
         corners=triangles.ravel().astype(np.intp),
-        triangle_part=data["part"],
-        vertex_part=data["vpart"],
+        triangle_part=data["triangle_part"],
+        vertex_part=data["vertex_part"],
         lips=lips,
         lids=(data["lids"] / np.float32(255)).astype(np.float32),
-        occlusion=(data["ao"] / np.float32(255)).astype(np.float32),
-        ears=data["ear"] > 0,
+        occlusion=(data["occlusion"] / np.float32(255)).astype(np.float32),
+        ears=data["ears"] > 0,
         displacements=displacements,
         local_shapes=tuple(local),
         mouth=mouth,
-        landmark_vertices=_landmark_vertices(rest, data["vpart"], mouth),
+        landmark_vertices=_landmark_vertices(rest, data["vertex_part"], mouth),
     )
 
 
 def _displacements(data: dict[str, NDArray]) -> dict[str, Displacement]:
-    start, index = data["off"], data["idx"].astype(np.intp)
-    offset = (data["val"].astype(np.float64) / 1000).astype(np.float32)
-    names = [str(name) for name in data["names"]]
-    return {name: Displacement(index[a:b], offset[a:b]) for name, a, b in zip(names, start[:-1], start[1:], strict=True)}
+    start, index = data["target_start"], data["target_index"].astype(np.intp)
+    offset = (data["target_steps"].astype(np.float64) / 1000).astype(np.float32)
+    names = [str(name) for name in data["target_names"]]
+    return {
+        name: Displacement(index[a:b], offset[a:b]) for name, a, b in zip(names, start[:-1], start[1:], strict=True)
+    }
 
 
 def _landmark_vertices(rest: Floats, vertex_part: NDArray[np.uint8], mouth: NDArray[np.intp]) -> tuple[int, int, int]:

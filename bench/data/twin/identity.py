@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from bench.data.twin.hairstyle import Hair, Rgb, sample_hair
-from bench.data.twin.head import Floats, Head, displace, load_head
+from bench.data.twin.head import Floats, displace, load_head
 from bench.data.twin.presets import Preset
 from bench.data.twin.stream import Domain, Stream
 
@@ -15,11 +15,18 @@ _ANCESTRY_TONE = (0.80, 0.38, 0.18)
 
 # Shapes that look like an expression: low brows like anger, drooping corners like sadness, narrow eyes like a squint.
 LOOKALIKE_SHAPES = (
-    "eyebrows", "mouth-angles", "eye-height", "eye-corner", "mouth-trans", "lowerlip", "upperlip", "eye-eyefold", "laugh-lines",
+    "eyebrows", "mouth-angles", "eye-height", "eye-corner", "mouth-trans", "lowerlip", "upperlip",
+    "eye-eyefold", "laugh-lines",
 )  # fmt: skip
 _QUIET_SHAPES = ("age", "fat", "head-", "double")
 
-_IRIS: tuple[Rgb, ...] = ((0.16, 0.09, 0.05), (0.10, 0.06, 0.035), (0.22, 0.28, 0.20), (0.20, 0.30, 0.42), (0.30, 0.22, 0.10))
+_IRIS: tuple[Rgb, ...] = (
+    (0.16, 0.09, 0.05),
+    (0.10, 0.06, 0.035),
+    (0.17, 0.20, 0.13),
+    (0.16, 0.22, 0.30),
+    (0.24, 0.17, 0.08),
+)
 
 
 @dataclass(frozen=True)
@@ -83,7 +90,7 @@ def sample_identity(seed: int, number: int, preset: Preset) -> Identity:
     return Identity(
         number=number, age=age, gender=gender, ancestry=ancestry, weight=weight, shapes=shapes,
         skin=_skin(stream, age, gender, tone), brow=_brow(stream, gender, hair.colour),
-        iris=_IRIS[0] if stream.chance(0.35 + 0.5 * darkness) else stream.choice(_IRIS), hair=hair,
+        iris=_IRIS[0] if stream.chance(0.30 + 0.80 * darkness) else stream.choice(_IRIS), hair=hair,
     )  # fmt: skip
 
 
@@ -117,7 +124,9 @@ def _macro_weights(identity: Identity) -> dict[str, float]:
         for period, age_weight in ages.items():
             part = gender_weight * age_weight
             mixed |= {f"univ:{gender}-{period}-{body}": part * share for body, share in bodies.items()}
-            mixed |= {f"race:{a}-{gender}-{period}": part * s for a, s in zip(ANCESTRIES, identity.ancestry, strict=True)}
+            mixed |= {
+                f"race:{a}-{gender}-{period}": part * s for a, s in zip(ANCESTRIES, identity.ancestry, strict=True)
+            }
     return mixed
 
 

@@ -20,7 +20,8 @@ _AVERAGE_FACE = 0.66
 
 
 def occlude(picture: Floats, seen: Surface, person: Person, scene: Scene, view: View, width: int) -> Floats | None:
-    """Draw the scene's occluder over `picture` (3, width * width) in place; returns its opacity (width * width,), or None without one."""
+    """Draw the scene's occluder over `picture` (3, width * width) in place; returns its opacity (width * width,), or
+    None without one."""
     occluder = scene.occluder
     if occluder.kind == "none":
         return None
@@ -59,7 +60,10 @@ def _block(picture: Floats, person: Person, occluder: Occluder, scene: Scene, wi
     cosine, sine = np.float32(round(math.cos(angle), 9)), np.float32(round(math.sin(angle), 9))
     column, row = _grid(width)
     dx, dy = column - np.float32(x), row - np.float32(y)
-    u, v = (dx * cosine + dy * sine) * np.float32(1.0 / radius_x), (dy * cosine - dx * sine) * np.float32(1.0 / radius_y)
+    u, v = (
+        (dx * cosine + dy * sine) * np.float32(1.0 / radius_x),
+        (dy * cosine - dx * sine) * np.float32(1.0 / radius_y),
+    )
     distance = (u * u * u * u + v * v * v * v).ravel()
     opacity = smooth(1.05, 0.95, distance)
     colour = base_tone(person.identity.skin.tone) if n[5] < 0.6 else (n[6], n[7], n[5])
@@ -71,26 +75,32 @@ def _block(picture: Floats, person: Person, occluder: Occluder, scene: Scene, wi
 def _glasses(picture: Floats, person: Person, occluder: Occluder, view: View, width: int) -> Floats:
     """Two rounded lenses with rims and a bridge.  The opacity counts dark lenses, not clear ones."""
     n = occluder.numbers
+    frame, lens = (layer.ravel() for layer in _spectacles(person, occluder, view, width))
+    dark = occluder.kind == "sunglasses"
+    picture *= 1 - lens * np.float32(_LENS_DARK if dark else _LENS_CLEAR)
+    _lay(picture, column_of((0.3 * n[3], 0.2 * n[3], 0.15 * n[3])), frame)
+    return np.maximum(frame, lens) if dark else frame
+
+
+def _spectacles(person: Person, occluder: Occluder, view: View, width: int) -> tuple[Floats, Floats]:
+    """Opacity of the frame and of the lenses (width, width): superellipses round the eyes, turned with the head."""
+    n = occluder.numbers
     eyes = [view.pixel((x, y, z + _LENS_FORWARD)) for x, y, z in (person.face.left_eye, person.face.right_eye)]
     radius = (0.20 + 0.06 * n[0]) * view.scale * person.face.length / _AVERAGE_FACE
-    aspect, rim = 0.65 + 0.35 * n[1], 0.10 + 0.12 * n[2]
+    narrow, aspect, rim = radius * view.foreshortening, 0.65 + 0.35 * n[1], 0.10 + 0.12 * n[2]
     column, row = _grid(width)
     frame, lens = np.zeros((width, width), np.float32), np.zeros((width, width), np.float32)
     for x, y in eyes:
         across, down = _turned(column - np.float32(x), row - np.float32(y), view)
-        u, v = across * np.float32(1.0 / (radius * view.foreshortening)), down * np.float32(1.0 / (radius * aspect))
+        u, v = across * np.float32(1.0 / narrow), down * np.float32(1.0 / (radius * aspect))
         distance = np.sqrt(np.sqrt(u * u * u * u + v * v * v * v))
         frame = np.maximum(frame, smooth(rim, rim * 0.6, np.abs(distance - 1)))
         lens = np.maximum(lens, smooth(1.02, 0.98, distance))
     (left, left_y), (right, right_y) = eyes
     across, down = _turned(column - np.float32((left + right) / 2), row - np.float32((left_y + right_y) / 2), view)
-    between = np.abs(across) < np.float32(abs(left - right) / 2 - radius * view.foreshortening)
-    frame = np.maximum(frame, smooth(radius * rim, radius * rim * 0.6, np.abs(down + np.float32(radius * 0.25))) * between)
-    frame, lens = frame.ravel(), lens.ravel()
-    dark = occluder.kind == "sunglasses"
-    picture *= 1 - lens * np.float32(_LENS_DARK if dark else _LENS_CLEAR)
-    _lay(picture, column_of((0.3 * n[3], 0.2 * n[3], 0.15 * n[3])), frame)
-    return np.maximum(frame, lens) if dark else frame
+    between = np.abs(across) < np.float32(abs(left - right) / 2 - narrow)
+    bridge = smooth(radius * rim, radius * rim * 0.6, np.abs(down + np.float32(radius * 0.25))) * between
+    return np.maximum(frame, bridge), lens
 
 
 def _turned(dx: Floats, dy: Floats, view: View) -> tuple[Floats, Floats]:

@@ -16,7 +16,8 @@ _KEPT = 64  # people kept per process, about 0.2 MB each
 
 @dataclass(frozen=True, eq=False)
 class Person:
-    """`neutral` (V, 3) and `lift` (V, 3, what hair adds to a vertex) in decimetres, `hair_height` (V,) over the hairline."""
+    """`neutral` (V, 3) and `lift` (V, 3, what hair adds to a vertex) in decimetres, `hair_height` (V,) over the
+    hairline."""
 
     identity: Identity
     neutral: Floats

@@ -12,7 +12,8 @@ MILLIMETRES = 100.0  # per decimetre
 
 
 def posed_vertices(person: Person, expression: Expression) -> tuple[Floats, Floats]:
-    """The face in action (V, 3) in decimetres, and the displacement by the expression per region (V, 4) in millimetres."""
+    """The face in action (V, 3) in decimetres, and the displacement by the expression per region (V, 4) in
+    millimetres."""
     head = load_head()
     vertices = person.neutral.copy()
     for unit, weight in expression.gaze.items():

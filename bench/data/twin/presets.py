@@ -11,12 +11,13 @@ from bench.errors import unknown
 class Preset:
     """Spread of everything that is not the expression, and how strong the expression is.
 
-    `strength` multiplies the action-unit intensities.  `leak` scales the probability that an action unit of no class appears,
-    `leak_strength` its intensity.  `talking` is the probability of a speaking mouth.  `asymmetry` is the spread of left against right.
-    `identity_spread` scales the shapes of a person, `lookalike_spread` those that resemble an expression (low brows, drooping mouth).
-    `yaw`, `pitch`, `roll` are standard deviations in degrees.  `light_spread` is 0 (frontal) to 1; `occlusion` a probability.
-    `noise` is the sensor's, in linear intensity; `blur` a standard deviation in pixels of a 112-pixel image.
-    `label_noise` is the probability that the shown expression is not the label's.
+    `strength` multiplies the action-unit intensities.  `leak` scales the probability that an action unit of no class
+    appears, `leak_strength` its intensity.  `talking` is the probability of a speaking mouth.  `asymmetry` is the
+    spread of left against right. `identity_spread` scales the shapes of a person, `lookalike_spread` those that
+    resemble an expression (low brows, drooping mouth). `yaw`, `pitch`, `roll` are standard deviations in degrees.
+    `light_spread` is 0 (frontal) to 1; `occlusion` a probability. `noise` is the sensor's, in linear intensity;
+    `blur` a standard deviation in pixels of a 112-pixel image. `label_noise` is the probability that the shown
+    expression is not the label's.
     """
 
     strength: tuple[float, float]

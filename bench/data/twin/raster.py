@@ -1,4 +1,5 @@
-"""Which triangle does each pixel see?  A z-buffer by scan lines: spans per triangle and row, then the nearest fragment per pixel."""
+"""Which triangle does each pixel see?  A z-buffer by scan lines: spans per triangle and row, then the nearest
+fragment per pixel."""
 
 from __future__ import annotations
 
@@ -16,7 +17,8 @@ _DEPTH_STEPS = 2.0**28
 class Fragments:
     """The visible fragments, ordered by pixel.
 
-    `pixel` (n,) is row * width + column, `triangle` (n,) its triangle, `weights` (3, n) the barycentric weights, linear on the screen.
+    `pixel` (n,) is row * width + column, `triangle` (n,) its triangle, `weights` (3, n) the barycentric weights,
+    linear on the screen.
     """
 
     pixel: NDArray[np.intp]
@@ -26,7 +28,8 @@ class Fragments:
 
 @dataclass(frozen=True, eq=False)
 class _Spans:
-    """Runs of pixels of a triangle in a row, with weights 1 and 2 and nearness at the first pixel centre and their steps per column."""
+    """Runs of pixels of a triangle in a row, with weights 1 and 2 and nearness at the first pixel centre and their
+    steps per column."""
 
     triangle: NDArray[np.int32]
     first: NDArray[np.intp]  # row * width + first column
@@ -36,16 +39,24 @@ class _Spans:
 
 
 def rasterise(
-    x: NDArray[np.float32], y: NDArray[np.float32], nearness: NDArray[np.float32], triangles: NDArray[np.int32], width: int, cull: bool = True
+    x: NDArray[np.float32],
+    y: NDArray[np.float32],
+    nearness: NDArray[np.float32],
+    triangles: NDArray[np.int32],
+    width: int,
+    cull: bool = True,
 ) -> Fragments:
     """Scan-convert triangles onto a square image of `width` pixels.
 
-    `x`, `y` (V,) are pixel coordinates, y down, pixel centres at halves.  `nearness` (V,) is positive, larger when nearer, and linear on the
-    screen (1 / depth under perspective).  With `cull`, triangles seen from behind are left out.  Equal nearness: the lower triangle wins.
+    `x`, `y` (V,) are pixel coordinates, y down, pixel centres at halves.  `nearness` (V,) is positive, larger when
+    nearer, and linear on the screen (1 / depth under perspective).  With `cull`, triangles seen from behind are left
+    out.  Equal nearness: the lower triangle wins.
     """
     spans = _spans(x, y, nearness, triangles, width, cull)
     span = np.repeat(np.arange(len(spans.first), dtype=np.int32), spans.length)
-    column = np.arange(len(span), dtype=np.int32) - np.repeat((np.cumsum(spans.length) - spans.length).astype(np.int32), spans.length)
+    column = np.arange(len(span), dtype=np.int32) - np.repeat(
+        (np.cumsum(spans.length) - spans.length).astype(np.int32), spans.length
+    )
     pixel = spans.first[span] + column
     near = spans.start[2][span] + column.astype(np.float32) * spans.step[2][span]
     winner = _nearest(pixel, near, spans.triangle[span], width * width)
@@ -59,7 +70,8 @@ def rasterise(
 def _nearest(
     pixel: NDArray[np.intp], near: NDArray[np.float32], triangle: NDArray[np.int32], pixels: int
 ) -> NDArray[np.intp]:
-    """The winning fragment of each covered pixel, in pixel order: depth in the high bits of a key, triangle id in the low 16."""
+    """The winning fragment of each covered pixel, in pixel order: depth in the high bits of a key, triangle id in the
+    low 16."""
     depth = np.float32(_DEPTH_STEPS) - near * np.float32(_DEPTH_STEPS)
     key = (depth.astype(np.int64) << 16) | triangle
     best = np.full(pixels, np.iinfo(np.int64).max, np.int64)
@@ -71,37 +83,48 @@ def _nearest(
 
 
 def _spans(
-    x: NDArray[np.float32], y: NDArray[np.float32], nearness: NDArray[np.float32], triangles: NDArray[np.int32], width: int, cull: bool
+    x: NDArray[np.float32],
+    y: NDArray[np.float32],
+    nearness: NDArray[np.float32],
+    triangles: NDArray[np.int32],
+    width: int,
+    cull: bool,
 ) -> _Spans:
-    """One span per triangle and pixel row.  Double precision: there are few spans, and long thin triangles need it."""
+    """One span per triangle and pixel row.  Double precision: there are few, and long thin triangles need it."""
     corners = np.ascontiguousarray(triangles.T)  # (3, T)
     corner_x, corner_y = x[corners].astype(np.float64), y[corners].astype(np.float64)
-    edge = [corner_x[k] - corner_x[0] for k in (1, 2)] + [corner_y[k] - corner_y[0] for k in (1, 2)]
-    area = edge[0] * edge[3] - edge[1] * edge[2]
-    top = np.clip(np.ceil(_least(corner_y) - 0.5), 0, width).astype(np.int64)
-    bottom = np.clip(np.floor(-_least(-corner_y) - 0.5), -1, width - 1).astype(np.int64)
-    seen = (area < -_MIN_AREA) if cull else (np.abs(area) > _MIN_AREA)
-    kept = np.flatnonzero(seen & (bottom >= top))
-    rows = (bottom - top + 1)[kept]
-    owner = np.repeat(np.arange(len(kept)), rows)
-    row = top[kept][owner] + np.arange(len(owner)) - np.repeat(np.cumsum(rows) - rows, rows)
-    ux, vx, uy, vy = (value[kept] / area[kept] for value in edge)
+    edges = [corner_x[1] - corner_x[0], corner_x[2] - corner_x[0], corner_y[1] - corner_y[0], corner_y[2] - corner_y[0]]
+    area = edges[0] * edges[3] - edges[1] * edges[2]
+    drawn = (area < -_MIN_AREA) if cull else (np.abs(area) > _MIN_AREA)
+    triangle, row = _rows(corner_y, drawn, width)
+    ux, vx, uy, vy = ((edge / np.where(drawn, area, 1.0))[triangle] for edge in edges)
     # weight 1 = (x - x0) vy - (y - y0) vx, weight 2 = (y - y0) ux - (x - x0) uy, each over the area
-    slope = np.stack([vy, -uy])[:, owner]
-    down = (row + 0.5) - corner_y[0, kept][owner]
-    left = corner_x[0, kept][owner]
-    level = np.stack([-down * vx[owner], down * ux[owner]])
+    down, left = (row + 0.5) - corner_y[0, triangle], corner_x[0, triangle]
+    slope, level = np.stack([vy, -uy]), np.stack([-down * vx, down * ux])
     low, high = _limits(slope, level)
     first = np.clip(np.ceil(left + low - 0.5 - _SLACK), 0, width).astype(np.int64)
     last = np.clip(np.floor(left + high - 0.5 + _SLACK), -1, width - 1).astype(np.int64)
     full = np.flatnonzero(last >= first)
-    owner, first, row, slope = owner[full], first[full], row[full], slope[:, full]
+    triangle, row, first, last = triangle[full], row[full], first[full], last[full]
+    slope = slope[:, full]
     weight = level[:, full] + slope * (first + 0.5 - left[full])
-    near = nearness[triangles[kept]].astype(np.float64)[owner].T  # (3, spans)
+    near = nearness[corners].astype(np.float64)[:, triangle]  # (3, spans)
     rise = near[1:] - near[0]
-    start = np.stack([weight[0], weight[1], near[0] + weight[0] * rise[0] + weight[1] * rise[1]])
-    step = np.stack([slope[0], slope[1], slope[0] * rise[0] + slope[1] * rise[1]])
-    return _Spans(kept[owner].astype(np.int32), row * width + first, last[full] - first + 1, start.astype(np.float32), step.astype(np.float32))
+    start = np.stack([weight[0], weight[1], near[0] + weight[0] * rise[0] + weight[1] * rise[1]]).astype(np.float32)
+    step = np.stack([slope[0], slope[1], slope[0] * rise[0] + slope[1] * rise[1]]).astype(np.float32)
+    return _Spans(triangle.astype(np.int32), row * width + first, last - first + 1, start, step)
+
+
+def _rows(
+    corner_y: NDArray[np.float64], drawn: NDArray[np.bool_], width: int
+) -> tuple[NDArray[np.intp], NDArray[np.int64]]:
+    """Each drawn triangle once per row whose pixel centres it may cover: triangle and row."""
+    top = np.clip(np.ceil(_least(corner_y) - 0.5), 0, width).astype(np.int64)
+    bottom = np.clip(np.floor(-_least(-corner_y) - 0.5), -1, width - 1).astype(np.int64)
+    kept = np.flatnonzero(drawn & (bottom >= top))
+    count = (bottom - top + 1)[kept]
+    triangle = np.repeat(kept, count)
+    return triangle, top[triangle] + np.arange(len(triangle)) - np.repeat(np.cumsum(count) - count, count)
 
 
 def _least(corners: NDArray[np.float64]) -> NDArray[np.float64]:

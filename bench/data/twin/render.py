@@ -33,8 +33,8 @@ MASK_STEPS_PER_MM = 20  # a mask counts 0.05 mm
 
 @dataclass(frozen=True, eq=False)
 class Rendered:
-    """`image` (size, size, 3) RGB; `masks` (size, size, 4) visible displacement by the expression per head.REGIONS, in 0.05 mm, at most 255;
-    `landmarks` (5, 2) x, y in pixels in the order of head.LANDMARKS."""
+    """`image` (size, size, 3) RGB; `masks` (size, size, 4) visible displacement by the expression per head.REGIONS,
+    in 0.05 mm, at most 255; `landmarks` (5, 2) x, y in pixels in the order of head.LANDMARKS."""
 
     image: NDArray[np.uint8]
     masks: NDArray[np.uint8]
@@ -46,7 +46,8 @@ class Rendered:
 
 @dataclass(frozen=True, eq=False)
 class _Posed:
-    """The mesh in camera space: `placed` (V, 3), pixel coordinates, nearness, normals in camera axes, and displacement (V, 4) in mm."""
+    """The mesh in camera space: `placed` (V, 3), pixel coordinates, nearness, normals in camera axes, and
+    displacement (V, 4) in mm."""
 
     placed: Floats
     x: Floats
@@ -93,7 +94,9 @@ def _pose(person: Person, expression: Expression, camera: View) -> _Posed:
 def _see(person: Person, scene: Scene, mesh: _Posed, width: int) -> Surface:
     head = load_head()
     fragments = rasterise(mesh.x, mesh.y, mesh.nearness, head.triangles, width)
-    return surface(head, fragments, mesh.nearness, mesh.normals, lit(mesh.placed, scene.light.direction), person.hair_height)
+    return surface(
+        head, fragments, mesh.nearness, mesh.normals, lit(mesh.placed, scene.light.direction), person.hair_height
+    )
 
 
 def _colour(seen: Surface, cover: Floats, person: Person, expression: Expression, scene: Scene) -> Floats:

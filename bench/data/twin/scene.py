@@ -1,4 +1,5 @@
-"""How is the person photographed?  Pose, camera, light, occluder and backdrop, drawn from a stream that never sees the class."""
+"""How is the person photographed?  Pose, camera, light, occluder and backdrop, drawn from a stream that never sees
+the class."""
 
 from __future__ import annotations
 
@@ -24,7 +25,8 @@ class Pose:
 
 @dataclass(frozen=True)
 class Camera:
-    """`distance` in decimetres for an average face, `scale` the distance from eyes to mouth as a fraction of the image, shifts likewise."""
+    """`distance` in decimetres for an average face, `scale` the distance from eyes to mouth as a fraction of the
+    image, shifts likewise."""
 
     distance: float
     scale: float
@@ -34,7 +36,8 @@ class Camera:
 
 @dataclass(frozen=True)
 class Light:
-    """A key light from `direction` (unit vector, towards the light), a sky-like fill, and the exposure.  Colours are linear RGB."""
+    """A key light from `direction` (unit vector, towards the light), a sky-like fill, and the exposure.  Colours are
+    linear RGB."""
 
     direction: tuple[float, float, float]
     key: Rgb
@@ -73,7 +76,8 @@ class Backdrop:
 
 @dataclass(frozen=True)
 class Scene:
-    """Everything of an image but the person and the expression.  `noise` is in linear intensity, `blur` in pixels at 112."""
+    """Everything of an image but the person and the expression.  `noise` is in linear intensity, `blur` in pixels at
+    112."""
 
     pose: Pose
     camera: Camera
@@ -109,7 +113,11 @@ def _light(stream: Stream, spread: float) -> Light:
     warmth, strength = stream.uniform(-0.12, 0.12) * spread, stream.uniform(0.75, 1.2)
     coolness, fill = stream.uniform(-0.10, 0.10) * spread, stream.uniform(0.22, 0.55)
     return Light(
-        direction=(round(direction[0], 9), round(direction[1], 9), round(direction[2], 9)),  # libm may differ in the last bit
+        direction=(
+            round(direction[0], 9),
+            round(direction[1], 9),
+            round(direction[2], 9),
+        ),  # libm may differ in the last bit
         key=(strength * (1.0 + warmth), strength, strength * (1.0 - warmth)),
         fill=(fill * (1.0 - coolness), fill, fill * (1.0 + coolness)),
         exposure=stream.uniform(0.80, 1.20) if spread > 0.6 else stream.uniform(0.95, 1.10),
@@ -130,9 +138,18 @@ def _occluder(stream: Stream, probability: float) -> Occluder:
 
 def _backdrop(stream: Stream) -> Backdrop:
     colourful = stream.uniform(0.0, 0.45)
-    corners = (_muted(stream, colourful), _muted(stream, colourful), _muted(stream, colourful), _muted(stream, colourful))
+    corners = (
+        _muted(stream, colourful),
+        _muted(stream, colourful),
+        _muted(stream, colourful),
+        _muted(stream, colourful),
+    )
     count = int(stream.uniform(0.0, 5.0))
-    return Backdrop(corners, tuple(_blob(stream) for _ in range(count)), (stream.uniform(0.03, 0.6), stream.uniform(0.03, 0.6), stream.uniform(0.03, 0.6)))
+    return Backdrop(
+        corners,
+        tuple(_blob(stream) for _ in range(count)),
+        (stream.uniform(0.03, 0.6), stream.uniform(0.03, 0.6), stream.uniform(0.03, 0.6)),
+    )
 
 
 def _muted(stream: Stream, colourful: float) -> Rgb:

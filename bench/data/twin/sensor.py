@@ -24,7 +24,9 @@ def record(light: Floats, scene: Scene, stream: Stream) -> NDArray[np.uint8]:
     picture = np.clip(picture, np.float32(0), np.float32(1))
     grain = stream.grains(size * size * 6).astype(np.float32).reshape(2, 3, size, size)
     triangular = (grain[0] + grain[1]) * np.float32(1.0 / 65535.0) - 1  # standard deviation 0.408
-    picture = picture + triangular * np.float32(2.45 * scene.noise) * (np.float32(0.12) + np.float32(0.5) * np.sqrt(picture))
+    picture = picture + triangular * np.float32(2.45 * scene.noise) * (
+        np.float32(0.12) + np.float32(0.5) * np.sqrt(picture)
+    )
     if scene.grey:
         grey = picture[0] * np.float32(0.30) + picture[1] * np.float32(0.59) + picture[2] * np.float32(0.11)
         picture = np.stack([grey, grey, grey])
@@ -42,23 +44,24 @@ def bin_down(fine: Floats, sub: int) -> Floats:
 
 
 def blur(picture: Floats, variance: float) -> Floats:
-    """Repeated three-tap smoothing along both axes with the given total variance in pixels squared; edges are repeated."""
+    """Repeated three-tap smoothing along both axes with the given total variance in pixels squared; edges are
+    repeated."""
     if variance < 0.0025:
         return picture
     passes = max(1, math.ceil(variance / 0.5))
-    side = np.float32(variance / 2.0 / passes)
+    side = variance / 2.0 / passes
     for _ in range(passes):
         for axis in (1, 2):
             picture = _three_taps(picture, side, axis)
     return picture
 
 
-def _three_taps(picture: Floats, side: np.float32, axis: int) -> Floats:
+def _three_taps(picture: Floats, side: float, axis: int) -> Floats:
     before, after = [slice(None)] * 3, [slice(None)] * 3
     size = picture.shape[axis]
     padded = np.concatenate([picture.take([0], axis), picture, picture.take([size - 1], axis)], axis)
     before[axis], after[axis] = slice(0, size), slice(2, size + 2)
-    return picture * (1 - 2 * side) + (padded[tuple(before)] + padded[tuple(after)]) * side
+    return picture * np.float32(1.0 - 2.0 * side) + (padded[tuple(before)] + padded[tuple(after)]) * np.float32(side)
 
 
 @lru_cache(maxsize=1)

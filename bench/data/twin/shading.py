@@ -33,7 +33,8 @@ def shade(albedo: Floats, occlusion: Floats, hair: Floats, gloss: float, seen: S
 
 
 def _gloss(hair: Floats, gloss: float, seen: Surface, light: Light) -> Floats:
-    """Highlights towards the half vector between light and camera (Blinn-Phong): broad on skin and hair, sharp on eyes."""
+    """Highlights towards the half vector between light and camera (Blinn-Phong): broad on skin and hair, sharp on
+    eyes."""
     x, y, z = light.direction[0], light.direction[1], light.direction[2] + 1.0
     length = math.sqrt(x * x + y * y + z * z)
     half = np.clip(_dot(seen.normal, (x / length, y / length, z / length)), 0, 1)

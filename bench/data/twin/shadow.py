@@ -18,7 +18,8 @@ _TAPS = ((0.0, 0.0), (-0.8, -0.5), (0.8, 0.5), (-0.5, 0.8), (0.5, -0.8))  # texe
 
 
 def lit(placed: Floats, direction: tuple[float, float, float]) -> Floats:
-    """How much of the key light reaches each vertex (V,) in [0, 1], 1 = all.  `placed` (V, 3) are camera coordinates."""
+    """How much of the key light reaches each vertex (V,) in [0, 1], 1 = all.  `placed` (V, 3) are camera
+    coordinates."""
     across, up = _frame(direction)
     texel = _WIDTH / _SPAN
     x = _along(placed, across) * np.float32(texel) + np.float32(_WIDTH / 2)
@@ -48,7 +49,8 @@ def _along(points: Floats, axis: tuple[float, float, float]) -> Floats:
 
 
 def _frame(light: tuple[float, float, float]) -> tuple[tuple[float, float, float], tuple[float, float, float]]:
-    """Two unit vectors across the light, the first level, the second as upright as can be.  The light never comes from straight above."""
+    """Two unit vectors across the light, the first level, the second as upright as can be.  The light never comes
+    from straight above."""
     x, y, z = light
     length = math.sqrt(x * x + z * z)
     across = (z / length, 0.0, -x / length)

@@ -1,4 +1,5 @@
-"""Which colour is the skin?  Tone, mottling, blush, freckles, beard, brows, lips, lids and clothes, painted over the rest pose."""
+"""Which colour is the skin?  Tone, mottling, blush, freckles, beard, brows, lips, lids and clothes, painted over the
+rest pose."""
 
 from __future__ import annotations
 
@@ -12,7 +13,8 @@ from bench.data.twin.surface import Surface
 
 # Linear RGB from light to dark.
 TONES: tuple[tuple[float, float, float], ...] = (
-    (0.812, 0.564, 0.440), (0.714, 0.460, 0.328), (0.585, 0.348, 0.221), (0.378, 0.207, 0.119), (0.212, 0.106, 0.059), (0.093, 0.0465, 0.0287),
+    (0.812, 0.564, 0.440), (0.714, 0.460, 0.328), (0.585, 0.348, 0.221),
+    (0.378, 0.207, 0.119), (0.212, 0.106, 0.059), (0.093, 0.0465, 0.0287),
 )  # fmt: skip
 _LID_DARK = (0.06, 0.035, 0.03)
 _NECKLINE = 5.90
@@ -34,7 +36,11 @@ def skin_albedo(seen: Surface, person: Identity, clothes: tuple[float, float, fl
     albedo = column_of(base) * _mottle(x, y, skin.mottle)
     cheek = _disc(aside - np.float32(0.40), y - np.float32(6.98), 0.26)
     nose = _disc(x, y - np.float32(6.93), 0.16)
-    _blend(albedo, skin.blush * np.minimum(cheek + np.float32(0.6) * nose, 1) * frontal, _tinted(base, (1.05, 0.62, 0.60)))
+    _blend(
+        albedo,
+        np.minimum(cheek + np.float32(0.6) * nose, np.float32(1)) * frontal * np.float32(skin.blush),
+        _tinted(base, (1.05, 0.62, 0.60)),
+    )
     under_eye = _disc((aside - np.float32(0.30)) * np.float32(0.7), y - np.float32(7.14), 0.13)
     _blend(albedo, np.float32(0.5 * skin.eye_shadow) * under_eye * frontal, _tinted(base, (0.72, 0.62, 0.66)))
     if skin.freckles > 0.0:
@@ -45,11 +51,17 @@ def skin_albedo(seen: Surface, person: Identity, clothes: tuple[float, float, fl
     _paint_brows(albedo, seen, person.brow)
     _blend(albedo, seen.lips * np.float32(skin.lip_strength), _on_skin(skin.lip_colour, base))
     _blend(albedo, np.minimum(seen.lids * np.float32(0.25 + 0.7 * skin.eyeliner), np.float32(0.95)), _LID_DARK)
-    _blend(albedo, smooth(_NECKLINE + 0.05, _NECKLINE - 0.05, y - np.float32(0.10) * bump(x, 0.5)) * (seen.part == SKIN), clothes)
+    _blend(
+        albedo,
+        smooth(_NECKLINE + 0.05, _NECKLINE - 0.05, y - np.float32(0.10) * bump(x, 0.5)) * (seen.part == SKIN),
+        clothes,
+    )
     return albedo
 
 
-def _blend(albedo: Floats, amount: Floats, colour: tuple[float, float, float], index: NDArray[np.intp] | None = None) -> None:
+def _blend(
+    albedo: Floats, amount: Floats, colour: tuple[float, float, float], index: NDArray[np.intp] | None = None
+) -> None:
     """Mix a colour into the reflectance in place; `amount` (n,) in [0, 1], for the fragments `index` or for all."""
     if index is None:
         albedo += (column_of(colour) - albedo) * amount.astype(np.float32)
@@ -80,7 +92,7 @@ def _beard(seen: Surface, strength: float, moustache: bool) -> Floats:
     if moustache:
         lip = smooth(0.33, 0.20, aside) * smooth(6.56, 6.70, y) * smooth(6.86, 6.77, y + ragged) * smooth(1.2, 1.3, z)
         area = np.maximum(area, np.float32(0.9) * lip)
-    stubble = np.float32(0.55) + np.float32(0.9) * noise(x * 48, y * 30)
+    stubble = np.float32(0.75) + np.float32(0.5) * noise(x * 55, y * 38)
     return np.clip(area * stubble * np.float32(strength), 0, 1) * (1 - np.clip(seen.lips, 0, 1))
 
 
@@ -93,7 +105,9 @@ def _paint_brows(albedo: Floats, seen: Surface, brow: Brow) -> None:
     bend = (along - np.float32(0.62)) * np.float32(1.0 / 0.62)
     middle = np.float32(7.455 + brow.lift) + np.float32(brow.arch) * (1 - bend * bend)
     middle = middle - np.float32(0.06) * np.maximum(along - np.float32(0.62), 0)
-    half = np.float32(brow.thickness) * (1 - np.float32(0.72) * np.clip((along - np.float32(0.25)) / np.float32(0.75), 0, 1))
+    half = np.float32(brow.thickness) * (
+        1 - np.float32(0.72) * np.clip((along - np.float32(0.25)) / np.float32(0.75), 0, 1)
+    )
     hairs = noise(np.abs(x) * 60 - y * 26, y * 9)
     distance = np.abs(y - middle) / half + (hairs - np.float32(0.5)) * np.float32(0.5)
     ends = smooth(-0.10, 0.08, along) * smooth(1.10, 0.92, along)

@@ -13,9 +13,11 @@ from bench.data.twin.raster import Fragments
 
 @dataclass(frozen=True, eq=False)
 class Surface:
-    """n fragments.  `rest` (3, n) is the point on the rest pose, so that paint moves with the skin; `normal` (3, n) in camera axes.
+    """n fragments.  `rest` (3, n) is the point on the rest pose, so that paint moves with the skin; `normal` (3, n)
+    in camera axes.
 
-    `part` is a part of the head; `occlusion`, `lips`, `lids`, `lit` are in [0, 1]; `hair_height` in decimetres over the hairline.
+    `part` is a part of the head; `occlusion`, `lips`, `lids`, `lit` are in [0, 1]; `hair_height` in decimetres over
+    the hairline.
     """
 
     pixel: NDArray[np.intp]
@@ -33,7 +35,9 @@ class Surface:
         return len(self.pixel)
 
 
-def surface(head: Head, seen: Fragments, nearness: Floats, normals: Floats, lit: Floats, hair_height: Floats) -> Surface:
+def surface(
+    head: Head, seen: Fragments, nearness: Floats, normals: Floats, lit: Floats, hair_height: Floats
+) -> Surface:
     """Interpolate.  The weights are corrected for perspective first."""
     corners = head.triangles[seen.triangle].T  # (3, n)
     weights = _perspective(seen.weights, nearness, corners)

@@ -1,0 +1,28 @@
+"""What does a known attention block do in the place of DAN's heads?  timm's ResNet-18 with one after every residual
+branch.
+
+Code: github.com/huggingface/pytorch-image-models (timm/models/resnet.py, timm/layers).
+Departures: the last batch normalisation of a block starts at one, as in the shared trunk (timm starts it at
+zero).  The file of trunk weights is not used: these rows start from random weights, also where the other rows do not.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import timm
+
+from baselines.cross_entropy import CrossEntropy
+from bench.method import Context
+
+
+def attention_resnet18(attention: Literal["se", "cbam", "eca"], context: Context) -> CrossEntropy:
+    """ResNet-18 with timm's attention layer of that name in every block, trained with cross-entropy."""
+    network = timm.create_model(
+        "resnet18",
+        pretrained=False,
+        num_classes=context.num_classes,
+        block_args={"attn_layer": attention},
+        zero_init_last=False,
+    )
+    return CrossEntropy(network)

@@ -1,0 +1,132 @@
+"""Under which conditions was a table made?  Data, protocol, budget, weights and machines in words, from the records."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from bench.data.catalog import TWINS, info, title
+from bench.markdown import count, described, percent, plural, spans
+from bench.record import Record
+from bench.spec import Suite
+from bench.switches import Scalar
+from bench.table_rows import Conditions, Trained
+
+PROTOCOLS = {
+    "paper": "trained on the official training split, nothing held out; the weights of the last epoch are reported",
+    "honest": "a validation split is held out of the training split, and the epoch that is best on it is reported; "
+    "test labels are read at the end only",
+}
+NUMERIC = {
+    "faithful": "32-bit floats, deterministic algorithms",
+    "fast": "bfloat16 autocast, channels last",
+}
+COLUMNS = (
+    "Accuracies are in %, differences in points.  ±: half-width of the 95 % t-interval over seeds; one seed has none.",
+    "Balanced: mean recall over the classes.  Oracle: the epoch that is best on the test split itself, which the paper "
+    "reports and nobody can know beforehand.  Gap: oracle less the reported epoch.",
+    "Seeds: finished of planned.",
+)
+
+
+def status(dataset: str, main: Conditions | None) -> str:
+    """The line below the heading: a rehearsal or not, on which data, and whether the paper's figures compare."""
+    if main is None:
+        return f"No cell of this table has finished on {title(dataset)} yet."
+    rehearsal = "**Rehearsal** (quick budget)" if main.budget == "quick" else "Full budget"
+    if dataset in TWINS:
+        stand_in = f"on rendered faces that stand in for {info(dataset).title}"
+        return f"{rehearsal} {stand_in}: the paper's figures are for orientation and do not compare."
+    if not info(dataset).licensed:
+        return f"{rehearsal} on open photos that the paper does not use: {title(dataset)}."
+    if main.budget == "quick":
+        return f"{rehearsal} on {title(dataset)}: the paper's figures are for orientation and do not compare."
+    return f"{rehearsal} on {title(dataset)}, {main.protocol} protocol, beside the paper's figures."
+
+
+def footers(dataset: str, suite: Suite, main: Conditions | None, rows: Sequence[Trained]) -> tuple[str, ...]:
+    """What every number of the table shares; a marked row says what it does not share."""
+    if main is None:
+        return ()
+    records = [record for row in rows for record in row.records.values()]
+    typical = next(record for record in records if record.data.digest == main.data_digest)
+    seeds = suite.seeds.get(main.budget, ())
+    return (
+        f"Data: {title(dataset)}, digest `{main.data_digest[:12]}`; {_sizes(typical)}; "
+        f"{count(main.n_test)} of {count(main.n_expected)} test images scored.",
+        f"Floor: always answering the most frequent class is {_floor(typical)}.",
+        f"Protocol `{main.protocol}`: {PROTOCOLS[main.protocol]}.",
+        f"Budget `{main.budget}`: {budget(main)}.",
+        f"Seeds: {spans(seeds)} ({plural(len(seeds), 'seed')} planned).",
+        f"Weights: {weights(main)}.",
+        f"Arithmetic `{main.numeric}`: {NUMERIC[main.numeric]}.",
+        f"Computed with: {computed_with(records)}.",
+        *COLUMNS,
+    )
+
+
+def budget(main: Conditions) -> str:
+    """The training recipe in words."""
+    recipe = dict(main.recipe)
+    limits = [
+        f"at most {count(int(size))} {split} images"
+        for split, size in (("training", recipe.get("train_limit")), ("test", recipe.get("test_limit")))
+        if isinstance(size, int)
+    ]
+    parts = [
+        *(["a small-scale rehearsal"] if main.budget == "quick" else []),
+        f"{recipe['image_size']}-pixel images",
+        f"{recipe['epochs']} epochs",
+        f"batch {recipe['batch_size']}",
+        _optimizer(recipe),
+        _schedule(recipe),
+        f"{'balanced sampler' if recipe['sampler'] == 'balanced' else 'plain shuffle'}",
+        f"augmentation `{recipe['augment']}`",
+        *limits,
+    ]
+    return ", ".join(parts)
+
+
+def weights(main: Conditions) -> str:
+    """What the trunk starts from."""
+    if main.weights_sha256 is None:
+        return "random initialisation" if main.weights == "none" else f"{main.weights}, no digest recorded"
+    return f"{main.weights}, SHA-256 `{main.weights_sha256[:12]}`"
+
+
+def computed_with(records: Iterable[Record]) -> str:
+    """Devices and package versions of the records, each once."""
+    listed = [record.provenance for record in records]
+    devices = sorted({str(found["device"]) for found in listed if "device" in found})
+    machines = sorted({str(found["machine"]) for found in listed if "machine" in found})
+    packages = sorted({described(found.get("packages", {})) for found in listed})
+    known = [" and ".join(devices), " and ".join(machines), " or ".join(packages)]
+    return "; ".join(part for part in known if part) or "unrecorded machines and packages"
+
+
+def _sizes(record: Record) -> str:
+    data = record.data
+    held_out = f", {count(data.n_val)} validation images" if data.n_val else ""
+    return f"{count(data.n_train)} training images{held_out}"
+
+
+def _floor(record: Record) -> str:
+    """The accuracies of a method that never looks at the image."""
+    sizes = [size for size in record.data.test_per_class if size]
+    return f"{percent(max(sizes) / sum(sizes))} accuracy, {percent(1 / len(sizes))} balanced"
+
+
+def _optimizer(recipe: dict[str, Scalar]) -> str:
+    name = {"sgd": "SGD", "adam": "Adam", "adamw": "AdamW"}[str(recipe["optimizer"])]
+    momentum = f", momentum {recipe['momentum']}" if recipe["optimizer"] == "sgd" else ""
+    sharpness = f", SAM rho {recipe['sam_rho']}" if recipe.get("sam_rho") else ""
+    return f"{name} {recipe['lr']}{momentum}, weight decay {recipe['weight_decay']}{sharpness}"
+
+
+def _schedule(recipe: dict[str, Scalar]) -> str:
+    words = {
+        "step": f"times {recipe['gamma']} every {recipe['step_size']} epochs",
+        "exponential": f"times {recipe['gamma']} an epoch",
+        "cosine": "cosine to zero",
+        "constant": "constant rate",
+    }
+    return words[str(recipe["scheduler"])]

@@ -1,0 +1,197 @@
+"""Which pages do the results make, and are those on disk still these?
+
+    python -m bench.tables                    render every suite that has pages (or, before the first, that has results)
+    python -m bench.tables --suite paper      one suite
+    python -m bench.tables --check            write nothing; exit with 1 where a page differs by a byte
+
+Reads records, failures and reported numbers, never predictions or torch.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench import accuracy_table, command, cost_table
+from bench import reported as reported_numbers
+from bench.atomic import write_text
+from bench.cost import COSTS, Cost, read_costs
+from bench.data.catalog import DATASETS
+from bench.errors import UserError
+from bench.markdown import Page, Section, bullets, link
+from bench.reported import Reported
+from bench.spec import SUITES, Suite, Table, load_suite
+from bench.table_rows import Finished, read, rows_of
+
+PROJECT_RESULTS = Path(__file__).resolve().parent.parent / "results"  # printed figures and counts are facts, not runs
+INDEX = "README.md"
+
+
+@dataclass(frozen=True)
+class Material:
+    """All that pages are made of."""
+
+    finished: Finished
+    reported: Reported
+    costs: Mapping[str, Cost]
+
+
+def render(results: Path, suite: Suite) -> tuple[Path, ...]:
+    """Write a suite's pages, remove those of its folder that nothing makes any more, and renew the index.
+
+    Returns the pages.  Raises UserError for a damaged record or reported number; then nothing is written.
+    """
+    material = gather(results)
+    others = [other for other in suites_shown(results, material.finished, by_results=False) if other.name != suite.name]
+    everything = pages_of((*others, suite), material)
+    folder = results / "tables"
+    own = {name: page.text() for name, page in everything.items() if name.startswith(f"{suite.name}/")}
+    for name, text in own.items():
+        write_text(folder / name, text)
+    for stale in _on_disk(folder / suite.name) - {folder / name for name in own}:
+        stale.unlink()
+    write_text(folder / INDEX, index((*others, suite), everything).text())
+    return tuple(folder / name for name in own)
+
+
+def differing(results: Path, suites: Sequence[Suite], material: Material) -> list[str]:
+    """What is wrong with the pages on disk: a line for each that differs, is missing, or that nothing makes."""
+    shown = {suite.name: suite for suite in (*suites_shown(results, material.finished, by_results=False), *suites)}
+    everything = pages_of(shown.values(), material)
+    folder = results / "tables"
+    expected = {
+        folder / name: page.text()
+        for name, page in everything.items()
+        if any(name.startswith(f"{suite.name}/") for suite in suites)
+    }
+    expected[folder / INDEX] = index(tuple(shown.values()), everything).text()
+    found = [line for path, text in expected.items() for line in _compared(path, text)]
+    extra = {path for suite in suites for path in _on_disk(folder / suite.name)} - expected.keys()
+    return found + [f"{path}: nothing makes this page" for path in sorted(extra)]
+
+
+def gather(results: Path) -> Material:
+    """Read records, failures, reported numbers and counts; the last two are the project's where `results` has none."""
+    counted = next((folder for folder in (results, PROJECT_RESULTS) if (folder / COSTS).is_file()), None)
+    return Material(read(results), gather_reported(results), read_costs(counted) if counted else {})
+
+
+def gather_reported(results: Path) -> Reported:
+    """The printed numbers of others: those of `results`, or the project's where it has none."""
+    folder = results / "reported"
+    return reported_numbers.load(folder if folder.is_dir() else PROJECT_RESULTS / "reported")
+
+
+def pages_of(suites: Iterable[Suite], material: Material) -> dict[str, Page]:
+    """Every page by its name below results/tables: `paper/comparison-rafdb-twin.md`."""
+    return {f"{suite.name}/{name}.md": page for suite in suites for name, page in _pages(suite, material)}
+
+
+def suites_shown(results: Path, finished: Finished, by_results: bool = True) -> tuple[Suite, ...]:
+    """The suites that have a folder of pages; before there is any, those with results (unless told otherwise)."""
+    known = sorted(file.stem for file in SUITES.glob("*.toml") if file.stem != "recipes")
+    folders = [name for name in known if (results / "tables" / name).is_dir()]
+    if folders or not by_results:
+        return tuple(load_suite(name) for name in folders)
+    suites = (load_suite(name) for name in known)
+    return tuple(suite for suite in suites if any(datasets_of(table, suite, finished) for table in suite.tables))
+
+
+def index(suites: Sequence[Suite], pages: Mapping[str, Page]) -> Page:
+    """The page that links to the others."""
+    sections = [
+        Section(
+            f"{suite.title} (suite `{suite.name}`)",
+            bullets(
+                f"{link(page.heading, name)}.  {page.status}"
+                for name, page in pages.items()
+                if name.startswith(f"{suite.name}/")
+            ),
+        )
+        for suite in sorted(suites, key=lambda suite: (suite.name != "paper", suite.name))
+    ]
+    return Page("Tables", "Every table, made from the records in `results/records`.", "", tuple(sections))
+
+
+def _pages(suite: Suite, material: Material) -> Iterator[tuple[str, Page]]:
+    for table in suite.tables:
+        if table.kind == "cost":
+            if material.costs:
+                yield table.id, cost_table.page(table, material.costs, material.reported)
+            continue
+        for dataset in datasets_of(table, suite, material.finished):
+            page = accuracy_table.page(table, dataset, suite, material.finished, material.reported)
+            yield f"{table.id}-{dataset}", page
+
+
+def datasets_of(table: Table, suite: Suite, finished: Finished) -> tuple[str, ...]:
+    """The datasets of a table, and their twins, on which at least one of its rows has a record or a failure."""
+    named = [name for dataset in table.datasets for name in (dataset, DATASETS[dataset].twin) if name]
+    return tuple(
+        name
+        for name in named
+        if name in finished.datasets
+        and any(row.records or row.failures for row in rows_of(table, name, suite, finished))
+    )
+
+
+def _compared(path: Path, text: str) -> list[str]:
+    """A line that names the file and the first line in which it differs; nothing where it does not."""
+    try:
+        found = path.read_bytes()
+    except FileNotFoundError:
+        return [f"{path}: missing"]
+    if found == text.encode():
+        return []
+    theirs, ours = found.decode(errors="replace").split("\n"), text.split("\n")
+    place = next((n for n, pair in enumerate(zip(theirs, ours, strict=False)) if pair[0] != pair[1]), None)
+    if place is None:
+        place = min(len(theirs), len(ours)) - 1
+    return [f"{path}:{place + 1}: differs from what the results give: {ours[place].strip() or 'an empty line'}"]
+
+
+def _on_disk(folder: Path) -> set[Path]:
+    return set(folder.rglob("*.md")) if folder.is_dir() else set()
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; returns its exit code."""
+    parser = argparse.ArgumentParser(
+        prog="python -m bench.tables",
+        description="Render the tables from the records; nothing is trained.",
+        epilog="example: python -m bench.tables --suite paper --check",
+    )
+    parser.add_argument("--suite", metavar="NAME", help="one suite (default: every suite that has pages, or results)")
+    parser.add_argument("--results", type=Path, default=Path("results"), metavar="DIR", help="default: results")
+    parser.add_argument(
+        "--check", action="store_true", help="write nothing; exit with 1 where a file is not as rendered"
+    )
+    options = parser.parse_args(arguments)
+    return command.finish(lambda: _run(options.results, options.suite, options.check))
+
+
+def _run(results: Path, name: str | None, check: bool) -> int:
+    if not results.is_dir():
+        raise UserError(
+            f"{results} is not a folder; run `python -m bench.run --suite paper` first, or give --results DIR"
+        )
+    material = gather(results)
+    suites = (load_suite(name),) if name else suites_shown(results, material.finished)
+    if not suites:
+        raise UserError(f"{results} has no records yet; run `python -m bench.run --suite paper` first")
+    if check:
+        problems = differing(results, suites, material)
+        print("\n".join(problems) or f"{results / 'tables'}: as rendered ({', '.join(suite.name for suite in suites)})")
+        return 1 if problems else 0
+    command.writable(results)
+    for suite in suites:
+        for path in render(results, suite):
+            print(path)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
