@@ -15,7 +15,7 @@ from torch import Tensor
 from baselines.backbone import load_weights
 from bench.errors import UserError
 from bench.method import Batch, Context, Method, Step
-from dan.losses import DanLoss
+from dan.losses import DanLoss, pooled
 from dan.model import DAN
 from dan.options import Options, number_of_centers
 
@@ -39,12 +39,27 @@ class DanMethod(Method):
     def step(self, batch: Batch) -> Step:
         output = self.model(batch.images)
         loss = self.loss(output, batch.labels)
-        return Step(loss.total, output.logits, {name: part.detach() for name, part in loss.parts.items()})
+        parts = {name: part.detach() for name, part in loss.parts.items()}
+        return Step(loss.total, output.logits, parts, {"features": pooled(output.features.detach())})
+
+    def after_step(self, batch: Batch, step: Step) -> None:
+        self.loss.move_centers(step.kept["features"], batch.labels)
 
     def parameter_groups(self, lr: float) -> Iterable[Mapping[str, object]]:
         """The network, then the centres with the learning rate and weight decay of their switches (deviates: L4)."""
         network = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
         return [{"params": network}, *self.loss.parameter_groups(lr)]
+
+
+class TrainedDan(Method):
+    """A DAN that answers and does not train, as an official checkpoint gives it."""
+
+    def __init__(self, model: DAN) -> None:
+        super().__init__()
+        self.model = model
+
+    def logits(self, images: Tensor) -> Tensor:
+        return self.model(images).logits
 
 
 def build(options: Options, context: Context) -> DanMethod:

@@ -48,8 +48,7 @@ def audit(results: Path, stale: Staleness | None = None) -> tuple[list[str], str
     for name, record in material.finished.records.items():
         for selection, problem in recompute.problems(results, name, record):
             found += [f"{where}: {problem}" for where in _named(name, selection, places)]
-        if stale is not None and (reason := stale(record)):
-            found.append(f"{name}: stale, {reason}")
+    found += _stale(material.finished, stale) if stale else []
     found += _mixed(material.finished)
     found += reported_audit.problems(material.reported)
     found += tables.differing(results, suites, material)
@@ -101,6 +100,17 @@ def _named(name: str, selection: str, places: Iterable[Place]) -> list[str]:
     column = f"column '{TITLES[selection]}'" if selection else "every column"
     shown = [f"{place.page}, row '{place.line}', {column}" for place in places if name in place.cells]
     return [f"{where} ({name})" for where in shown] or [name]
+
+
+def _stale(finished: Finished, stale: Staleness) -> Iterator[str]:
+    """A line for each reason why cells would be run again."""
+    reasons: dict[str, list[str]] = {}
+    for name, record in finished.records.items():
+        if reason := stale(record):
+            reasons.setdefault(reason, []).append(name)
+    for reason, names in reasons.items():
+        others = f" and {plural(len(names) - 1, 'more cell')}" if len(names) > 1 else ""
+        yield f"{names[0]}{others}: stale: {reason}; run the suite again"
 
 
 def _mixed(finished: Finished) -> Iterator[str]:

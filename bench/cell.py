@@ -36,21 +36,25 @@ from bench.select import selections
 from bench.spec import Cell, settings_of
 from bench.switches import flatten
 from bench.train import train_epoch
+from bench.trained import save_trained
 
 CHECKPOINT_SECONDS = 30.0  # a kill costs at most this much work, and short epochs are not slowed by writing
 
 Report = Callable[[int, int, EpochLog | None], None]  # (epoch, epochs, its log)
+Watch = Callable[["History"], None]  # sees all that training has left so far; stops it by raising
 
 
 @dataclass(frozen=True)
 class Start:
-    """What a cell starts from besides its data: its key, where its checkpoints go, and the trunk's weights."""
+    """What a cell starts from besides its data: its key, the folder of its checkpoints, the trunk's weights; and whether
+    its trained weights are kept in that folder."""
 
     key: str
     folder: Path
     weights: Path | None = None
     weights_sha256: str | None = None
     checkpoint_seconds: float = CHECKPOINT_SECONDS
+    keep_weights: bool = False
 
 
 @dataclass
@@ -80,6 +84,8 @@ def run_cell(
     began = time.monotonic()
     with arithmetic(cell.recipe.numeric, device) as numbers:
         trained = train_cell(cell, dataset, start, numbers, ("val", "test") if cell.protocol == "honest" else ("test",), report)
+    if start.keep_weights:
+        save_trained(start.folder, cell, trained.method, dataset.classes, len(trained.rows.train), start.key)
     seconds = time.monotonic() - began
     images = sum(log.train_n for log in trained.history.logs)
     peak = torch.cuda.max_memory_allocated(device) if device.type == "cuda" else _peak_resident_bytes()
@@ -94,8 +100,12 @@ def train_cell(
     numbers: Arithmetic,
     watched: tuple[str, ...],
     report: Report | None = None,
+    watch: Watch | None = None,
 ) -> Trained:
-    """Train to the last epoch, or go on from the newest checkpoint; after each epoch predict the `watched` splits."""
+    """Train to the last epoch, or go on from the newest checkpoint; after each epoch predict the `watched` splits.
+
+    `watch` is called after each epoch, and first with what a checkpoint brought back.
+    """
     recipe = cell.recipe
     rows = partition(
         dataset.train, dataset.test, dataset.digest, cell.protocol, recipe.train_limit, recipe.test_limit
@@ -106,6 +116,8 @@ def train_cell(
     optimizer = build_optimizer(method, recipe, numbers.device)
     history = _restore(start, method, optimizer, numbers.device, watched)
     saved = time.monotonic()
+    if watch is not None and history.logs:
+        watch(history)
     try:
         for epoch in range(len(history.logs) + 1, recipe.epochs + 1):
             if report is not None:
@@ -117,6 +129,8 @@ def train_cell(
                 right = (history.logits["val"][-1].argmax(dim=1).numpy() == dataset.train.labels[rows.val]).sum()
                 log = replace(log, val_correct=int(right), val_n=len(rows.val))
             history.logs.append(log)
+            if watch is not None:
+                watch(history)
             if epoch < recipe.epochs and time.monotonic() - saved >= start.checkpoint_seconds:
                 _save(start, method, optimizer, history)
                 saved = time.monotonic()

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.atomic import write_text
+from bench.command import finish
 from bench.errors import UserError
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ def read_costs(results: Path) -> dict[str, Cost]:
         return {name: Cost(**row | {"input": tuple(row["input"])}) for name, row in content.items()}
     except FileNotFoundError:
         raise UserError(f"{path} is missing: write it with `python -m bench.cost --results {results}`") from None
-    except (ValueError, TypeError, KeyError, AttributeError):
+    except (ValueError, TypeError, KeyError, AttributeError):  # no JSON, or not of this form
         raise UserError(f"{path} is damaged: write it again with `python -m bench.cost --results {results}`") from None
 
 
@@ -146,11 +147,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--check", action="store_true", help="count again; exit with 1 where the file differs")
     parser.epilog = "example: python -m bench.cost --check"
     options = parser.parse_args(arguments)
-    try:
-        return _check(options.results) if options.check else _write(options.results)
-    except UserError as error:
-        print(error, file=sys.stderr)
-        return 2
+    return finish(lambda: (_check if options.check else _write)(options.results))
 
 
 def _write(results: Path) -> int:
@@ -168,7 +165,10 @@ def _check(results: Path) -> int:
     if not differing and (results / COSTS).read_text(encoding="utf-8") != to_json(counted):
         print(f"{results / COSTS}: other bytes or another order than `python -m bench.cost` writes")
         return 1
-    return 1 if differing else 0
+    if differing:
+        return 1
+    print(f"{results / COSTS}: {len(counted)} networks counted again, no difference")
+    return 0
 
 
 def _counted() -> dict[str, Cost]:

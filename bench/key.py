@@ -25,7 +25,7 @@ ENGINE = ("bench.cell",)
 # the declarations whose values the key holds already (recipe, settings, switches).
 NEUTRAL = frozenset(
     f"bench/{name}.py"
-    for name in ("atomic", "errors", "store", "record", "provenance", "checkpoint", "spec", "recipe", "switches", "data/catalog")
+    for name in ("atomic", "errors", "store", "record", "provenance", "checkpoint", "spec", "recipe", "switches", "trained", "data/catalog")
 ) | {"baselines/registry.py", "baselines/settings.py", "dan/options.py"}
 
 

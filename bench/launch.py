@@ -35,6 +35,7 @@ class Job:
     device: str
     weights: Path | None
     weights_sha256: str | None
+    keep_weights: bool
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ def run_job(job: Job, progress: Progress) -> Outcome:
                 record, predictions = run_cell(
                     job.cell,
                     _dataset(job.source, job.cell.recipe.image_size, job.runs / "cache"),
-                    Start(job.key, folder, job.weights, job.weights_sha256),
+                    Start(job.key, folder, job.weights, job.weights_sha256, keep_weights=job.keep_weights),
                     device,
                     provenance(label) | {"sources": sources(job.cell.method)},
                     lambda epoch, epochs, _: progress(name, epoch, epochs),

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +28,7 @@ def problems(results: Path, name: str, record: Record) -> list[tuple[str, str]]:
     try:
         content = path.read_bytes()
         arrays = store.load_predictions(results, name)
-    except (OSError, UserError):
+    except (OSError, UserError, BadZipFile, zlib.error):
         return [*found, ("", f"{path} is missing or cannot be read")]
     if hashlib.sha256(content).hexdigest() != record.predictions_sha256:
         found.append(("", f"{path} is not the file that the record was made with"))

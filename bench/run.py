@@ -16,7 +16,7 @@ from bench.data.catalog import TWINS
 from bench.data.source import Source, at_hand, known_digest, open_source
 from bench.device import cuda_present
 from bench.errors import UserError, unknown
-from bench.launch import Job, Outcome, launch
+from bench.launch import Job, launch
 from bench.plan import Planned, describe, matching, plan, summary
 from bench.spec import Cell, Suite, cells_of, load_suite
 
@@ -110,14 +110,16 @@ def _launch(
     """Run what is to be run, telling how it goes; returns how many cells failed."""
     from tqdm import tqdm
 
+    first = {item.cell.row: item.cell.seed for item in reversed(todo)}
     jobs = []
     for item in todo:
         if item.todo:
             own = weights if item.cell.weights == weights.name else Weights()
             assert item.key is not None
             source = sources[item.cell.dataset]
+            keep = item.cell.seed == first[item.cell.row]  # a model to look at for each row, not a disk full of them
             jobs.append(
-                Job(item.cell, item.key, source, options.results, options.runs, device, own.path, own.sha256)
+                Job(item.cell, item.key, source, options.results, options.runs, device, own.path, own.sha256, keep)
             )
     epochs = {job.cell.name: job.cell.recipe.epochs for job in jobs}
     failed = 0
@@ -132,15 +134,11 @@ def _launch(
         for number, outcome in enumerate(launch(jobs, workers, progress), 1):
             progress(outcome.job.cell.name, epochs[outcome.job.cell.name], 0)
             bar.write(f"[{number}/{len(jobs)}] {outcome.line}", file=sys.stderr)
-            failed += _counts_as_failure(outcome)
+            failed += outcome.state == "failed"
             if outcome.state == "failed" and options.fail_fast:
                 say("stopping at the first failure (--fail-fast)")
                 break
     return failed
-
-
-def _counts_as_failure(outcome: Outcome) -> bool:
-    return outcome.state == "failed"
 
 
 def _render(suite: Suite, results: Path) -> None:

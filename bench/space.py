@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from baselines.registry import METHODS, Range, entry
@@ -37,10 +37,10 @@ class Dimension:
 
     @property
     def domain(self) -> str:
-        """The values for people and for the identity of a study: `0.001..10 log`, `1..8`, `mean | sum`."""
+        """The values as --space takes them: `0.001..10:log`, `1..8`, `mean|sum`."""
         if self.choices:
-            return " | ".join(map(str, self.choices))
-        return f"{self.low:g}..{self.high:g}" + (" log" if self.log else "")
+            return "|".join(_text(choice) for choice in self.choices)
+        return f"{_text(self.low)}..{_text(self.high)}" + (":log" if self.log else "")
 
     def contains(self, value: Scalar) -> bool:
         if self.choices:
@@ -70,6 +70,12 @@ def space_of(method: str, given: Sequence[str] = ()) -> Space:
             raise UserError(f"--space names {dimension.name} twice; give it once")
         found[dimension.name] = dimension
     return tuple(found.values())
+
+
+def from_text(method: str, space: Mapping[str, str], published: Mapping[str, Scalar]) -> Space:
+    """The space of a study that is text: domains in words, and the published values at that time."""
+    dimensions = (_parsed(method, f"{name}={domain}", {}, check=False) for name, domain in space.items())
+    return tuple(replace(dimension, published=published[dimension.name]) for dimension in dimensions)
 
 
 def published(space: Space) -> dict[str, Scalar]:
@@ -119,7 +125,7 @@ def described(methods: Iterable[str] = ()) -> str:
     return "\n".join(lines if len(rows) > 1 else lines[2:])
 
 
-def _parsed(method: str, text: str, declared: Mapping[str, Range]) -> Dimension:
+def _parsed(method: str, text: str, declared: Mapping[str, Range], check: bool = True) -> Dimension:
     name, separator, domain = text.partition("=")
     where = f"--space {text}"
     switch = _switch(method, name.strip(), where)
@@ -129,7 +135,7 @@ def _parsed(method: str, text: str, declared: Mapping[str, Range]) -> Dimension:
         return _from_range(switch, declared[switch.name])
     match = _INTERVAL.fullmatch(domain.strip())
     dimension = _interval(switch, match, where) if match else _choices(method, switch, domain, where)
-    if not dimension.contains(switch.default):
+    if check and not dimension.contains(switch.default):
         raise UserError(
             f"{where} leaves out the published value {_text(switch.default)}, which trial 0 measures; widen it"
         )
@@ -157,7 +163,9 @@ def _choices(method: str, switch: Switch, domain: str, where: str) -> Dimension:
     values = tuple(dict.fromkeys(_scalar(text) for text in texts))
     for value in values:
         variant_of(method, {switch.name: value}, where)
-    return Dimension(switch.name, switch.default, choices=tuple(None if value == "none" and switch.default is None else value for value in values))
+    if switch.default is None:
+        values = tuple(None if value == "none" else value for value in values)
+    return Dimension(switch.name, switch.default, choices=values)
 
 
 def _switch(method: str, name: str, where: str) -> Switch:
@@ -186,4 +194,7 @@ def _scalar(text: str) -> Scalar:
 
 
 def _text(value: Scalar) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    if isinstance(value, bool) or value is None:
+        return str(value).lower()
+    short = f"{value:g}" if isinstance(value, float) else str(value)
+    return short if not isinstance(value, float) or float(short) == value else repr(value)

@@ -117,7 +117,20 @@ def settings_of(method: str, variant: Variant) -> Any:
 def recipe_of(dataset: str, method: str, variant: Variant, budget: str, numeric: str) -> Recipe:
     """The shared recipe, or the authors' own laid over it where the variant says so."""
     own = dict(entry(method).own_recipe) if (OWN_RECIPE, "own") in variant else {}
+    if own and budget == "quick":
+        own = _rehearsed(own, recipe(dataset, budget).epochs)
     return recipe(dataset, budget, own | {"numeric": numeric})
+
+
+def _rehearsed(own: dict[str, Any], epochs: int) -> dict[str, Any]:
+    """An own recipe squeezed into a rehearsal's epochs: the schedule keeps its shape, the rehearsal its batch size."""
+    squeeze = own.pop("epochs", epochs) / epochs
+    own.pop("batch_size", None)
+    if "step_size" in own:
+        own["step_size"] = max(1, round(own["step_size"] / squeeze))
+    if own.get("scheduler") == "exponential":
+        own["gamma"] **= squeeze
+    return own
 
 
 def load_suite(name: str, folder: Path = SUITES) -> Suite:

@@ -12,6 +12,7 @@ from typing import Any, Literal
 from bench.atomic import write_text
 from bench.errors import UserError
 from bench.record import Score, canonical
+from bench.space import Space, from_text
 from bench.switches import Scalar
 
 SCHEMA = 1
@@ -24,7 +25,7 @@ MOST_LISTED = 4
 class Identity:
     """Everything on which a study's values or the order of its proposals depend.  A study is resumed under the same only.
 
-    `space` maps a switch to its domain in words and `published` to its value in trial 0.  `recipe` is the one that all
+    `space` maps a switch to its domain as --space takes it and `published` to its value in trial 0.  `recipe` is the one that all
     trials share, `sources` the digests of the files that a trial imports, `data` the digest of the dataset.
     """
 
@@ -86,6 +87,11 @@ class Study:
     def complete(self) -> tuple[FinishedTrial, ...]:
         """The trials that were trained to the end."""
         return tuple(trial for trial in self.trials if trial.state == "complete")
+
+    @property
+    def dimensions(self) -> Space:
+        """What was searched."""
+        return from_text(self.identity.method, self.identity.space, self.identity.published)
 
     @property
     def best(self) -> FinishedTrial | None:

@@ -68,7 +68,10 @@ def resolve(settings: type[Settings], values: Mapping[str, Scalar], where: str =
         switch = known.get(full_name(settings, given))
         if switch is None:
             raise unknown("switch", given, known, where)
-        result = _replace(result, switch.name.split("."), _checked(switch, value, where))
+        try:
+            result = _replace(result, switch.name.split("."), _checked(switch, value, where))
+        except ValueError as error:  # the dataclass itself refuses it
+            raise UserError(f"{where + ': ' if where else ''}{switch.name}: {error}") from None
     return result
 
 

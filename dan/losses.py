@@ -86,7 +86,25 @@ class DanLoss(nn.Module):
         self.centers = None
         if options.affinity.kind != "none":
             start = _first_centers(count, options.centers.init)
-            self.centers = nn.Parameter(start, requires_grad=not options.centers.frozen)  # deviates: L4
+            trained = not options.centers.frozen and not self.has_own_rule
+            self.centers = nn.Parameter(start, requires_grad=trained)  # deviates: L4
+
+    @property
+    def has_own_rule(self) -> bool:
+        """Whether `move_centers` moves the centres, and not the optimiser."""
+        options = self.options
+        return options.affinity.kind == "center" and options.affinity.center_alpha > 0 and not options.centers.frozen
+
+    @torch.no_grad()
+    def move_centers(self, features: Tensor, labels: Tensor) -> None:
+        """The centres' own rule after a step (Wen et al. 2016, Eq. 4): c_j -= alpha sum_{y_i = j} (c_j - x'_i) / (1 + n_j),
+        n_j being the samples of class j.  Shapes as in `center_loss`; nothing happens where the optimiser moves them."""
+        if self.centers is None or not self.has_own_rule:
+            return
+        own = F.one_hot(labels, len(self.centers)).to(self.centers.dtype)  # (N, M)
+        count = own.sum(dim=0).unsqueeze(1)  # (M, 1)
+        difference = count * self.centers - own.T @ pooled(features).to(self.centers.dtype)  # (M, D)
+        self.centers -= self.options.affinity.center_alpha * difference / (1 + count)
 
     def forward(self, output: DanOutput, labels: Tensor) -> Loss:
         options = self.options

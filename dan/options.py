@@ -43,9 +43,11 @@ class Affinity(_Checked):
     detach: bool = False
     # L3: `official` is 8 on RAF-DB and the number of classes elsewhere, `dataset` the number of classes everywhere.
     num_centers: Literal["official", "dataset"] = "official"
-    # L10: lambda of the centre loss (Wen et al. 2016, Eq. 5); multiplies L_C, under lambda1, where kind = center.  The
-    # gradient of the centres carries it too: with the optimiser's own rate they hardly move (see `Centers.lr`).
+    # L10: lambda of the centre loss (Wen et al. 2016, Eq. 5); multiplies L_C, under lambda1, where kind = center.
     center_weight: float = 0.01
+    # L10: the step of the centres' own rule (Wen et al. 2016, Eq. 4) where kind = center.  0 leaves the centres to the
+    # optimiser, whose gradient carries center_weight: at its own rate they hardly move.
+    center_alpha: float = 0.5
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Do the losses around class centres, and the centres' own rules, equal plain loops and the numbers of their sources?"""
+"""Do the losses around class centres, and the rules of the centres, equal plain loops and their published numbers?"""
 
 from __future__ import annotations
 
@@ -83,7 +83,9 @@ def test_center_delta_equals_a_loop_and_spares_absent_classes(generator: torch.G
     ("convention", "fraction"),
     [("wen", 0.5 * 9 / 10), ("wen_over_batch", 0.5 * 9 / 10 / 64), ("autograd", 0.5 * 2 * 9 / 64)],
 )
-def test_one_step_moves_a_center_by_its_convention(generator: torch.Generator, convention: str, fraction: float) -> None:
+def test_one_step_moves_a_center_by_its_convention(
+    generator: torch.Generator, convention: str, fraction: float
+) -> None:
     """64 images, 9 of the class, alpha = 0.5: the published movements are 0.45, 0.007 and 0.14 of the way."""
     x = torch.randn(64, 6, generator=generator, dtype=torch.float64)
     labels = torch.tensor([0] * 9 + [1] * 55)

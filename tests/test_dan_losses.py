@@ -247,3 +247,23 @@ def test_frozen_centers_get_no_gradient_and_no_group(output):
 )
 def test_the_official_code_trains_a_spare_center_on_rafdb_only(switch, dataset, expected):
     assert number_of_centers(replace(Affinity(), num_centers=switch), dataset, num_classes=7) == expected
+
+
+def test_under_the_center_loss_the_centers_move_by_their_own_rule_and_not_by_the_optimiser():
+    loss = DanLoss(7, Options(affinity=Affinity(kind="center", center_alpha=0.5)))
+    assert loss.parameter_groups(0.1) == []
+    features, labels = drawn(4, 512).float(), torch.tensor([2, 2, 5, 2])
+    before = loss.centers.detach().clone()
+    loss.move_centers(features, labels)
+    for label in range(7):
+        own = [features[i] for i in range(4) if int(labels[i]) == label]
+        step = sum((before[label] - x for x in own), torch.zeros(512)) / (1 + len(own))
+        torch.testing.assert_close(loss.centers[label], before[label] - 0.5 * step, rtol=1e-5, atol=1e-6)
+
+
+def test_without_their_own_rule_the_centers_belong_to_the_optimiser():
+    loss = DanLoss(7, Options(affinity=Affinity(kind="center", center_alpha=0.0)))
+    before = loss.centers.detach().clone()
+    loss.move_centers(drawn(4, 512).float(), torch.tensor([2, 2, 5, 2]))
+    assert torch.equal(loss.centers, before)
+    assert len(loss.parameter_groups(0.1)) == 1

@@ -1,4 +1,4 @@
-"""Does every registered method keep the contract of bench.method?  A new method is covered by its registry line alone."""
+"""Does every registered method keep the contract of bench.method?  A registry line is enough to be covered."""
 
 from __future__ import annotations
 

@@ -47,12 +47,11 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument("--json", action="store_true", help="print JSON")
 
     prepare = command("prepare", "Detect and align faces (sfew, raw photos), or crop by box (affectnet's full release).")
-    prepare.add_argument("name", metavar="NAME", help="sfew, affectnet7, affectnet8, ... or 'photos' for any folder of images")
+    prepare.add_argument("name", metavar="NAME", help="sfew, affectnet7, affectnet8, facial_expressions, or photos for any folder of images")
     prepare.add_argument("--root", type=Path, required=True, help="the raw dataset's folder")
     prepare.add_argument("--out", type=Path, help="folder to write (default: beside the root, NAME-aligned)")
     prepare.add_argument("--size", type=_positive, default=224, help="width and height of the result in pixels (default: 224)")
     prepare.add_argument("--detector", type=Path, help="another RetinaFace (MobileNet-0.25 form) as an ONNX file")
-    prepare.add_argument("--limit", type=_positive, help="stop after this many images (for a look)")
     prepare.add_argument("--workers", type=_positive, help="processes (default: one per core)")
 
     render = command("render", "Write the images of a rendered twin to a folder, in the layout of the dataset it stands in for.")
@@ -134,8 +133,7 @@ def _verify(parsed: argparse.Namespace) -> int:
 def _prepare(parsed: argparse.Namespace) -> int:
     from bench.data.prepare import prepare
 
-    summary = prepare(parsed.name, parsed.root, parsed.out, parsed.size, parsed.detector, parsed.limit, parsed.workers)
-    print(summary)
+    print(prepare(parsed.name, parsed.root, parsed.out, parsed.size, parsed.detector, parsed.workers))
     return 0
 
 

@@ -126,12 +126,12 @@ def scale(official: tuple[int, ...], total: int) -> tuple[int, ...]:
     shares = [count * total for count in official]
     whole = sum(official)
     counts = [max(1, share // whole) for share in shares]
-    by_remainder = sorted(range(len(official)), key=lambda k: (-(shares[k] - counts[k] * whole), k))
-    missing = total - sum(counts)
-    for k in by_remainder[: max(0, missing)]:
+    by_remainder = sorted(range(len(official)), key=lambda k: (counts[k] * whole - shares[k], k))
+    for k in by_remainder[: max(0, total - sum(counts))]:
         counts[k] += 1
-    for k in [k for k in reversed(by_remainder) if counts[k] > 1][: max(0, -missing)]:
-        counts[k] -= 1  # the floor of one was paid for by classes that have more than their share
+    while sum(counts) > total:  # the floor of one is paid for by the class that is farthest above its share
+        k = max((k for k in by_remainder if counts[k] > 1), key=lambda k: counts[k] * whole - shares[k])
+        counts[k] -= 1
     return tuple(counts)
 
 
