@@ -61,8 +61,8 @@ class Esr9Network(nn.Module):
 
 
 class Esr9(Method):
-    """The sum of the cross-entropies of the branches that have joined; `joined` counts them.  The others have no gradient,
-    so the optimiser leaves them alone."""
+    """The sum of the cross-entropies of the branches that have joined; `joined` counts them.  The others have no
+    gradient, so the optimiser leaves them alone."""
 
     joined: Tensor
 
@@ -91,9 +91,8 @@ def branches_at(epoch: int, epochs: int, schedule: str) -> int:
     nine)."""
     if schedule == "together" or epoch >= epochs:
         return BRANCHES
-    begins = [
-        sum(AUTHORS_EPOCHS[:stage]) * epochs // sum(AUTHORS_EPOCHS) for stage in range(BRANCHES)
-    ]  # epochs before it
+    # Of each stage, how many epochs are done when it begins.
+    begins = [sum(AUTHORS_EPOCHS[:stage]) * epochs // sum(AUTHORS_EPOCHS) for stage in range(BRANCHES)]
     return sum(begin < epoch for begin in begins)
 
 

@@ -106,7 +106,8 @@ class Dacl:
 
 @dataclass(frozen=True)
 class Rank:
-    """The mean importance of the most important share `beta` of a batch exceeds that of the rest by `margin` (delta1)."""
+    """The mean importance of the most important share `beta` of a batch exceeds that of the rest by `margin`, the
+    paper's delta1."""
 
     beta: float = 0.7
     margin: float = 0.07
@@ -134,8 +135,8 @@ class Scn:
 
 @dataclass(frozen=True)
 class Ran:
-    """Region attention network (Wang et al. 2020): `regions` are five crops or seven, and the image; `margin` is that of
-    the region bias loss."""
+    """Region attention network (Wang et al. 2020): `regions` are five or seven crops, and the image; `margin` is that
+    of the region bias loss."""
 
     regions: Literal["six", "eight"] = "six"
     margin: float = 0.02

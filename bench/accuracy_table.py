@@ -50,8 +50,8 @@ def page(spec: Table, dataset: str, suite: Suite, finished: Finished, reported: 
     ]
     return Page(
         heading=f"{laid.number + '. ' if laid.number else ''}{spec.title}: {title(dataset)}",
-        status=status(dataset, main),
-        table=_table(lines, headline, compared, against, verdicts),
+        status=status(dataset, main, any(line.printed for line in lines)),
+        table=_table(spec, lines, headline, compared, against, verdicts),
         sections=(
             Section(f"Difference to {against}, paired by seed", differences.section(compared, against)),
             Section("Verdicts", grouped(judged)),
@@ -98,6 +98,7 @@ def _pairs(trained: Trained, base: Trained) -> bool:
 
 
 def _table(
+    spec: Table,
     lines: Sequence[Line],
     headline: str,
     compared: Sequence[Difference | None],
@@ -105,6 +106,7 @@ def _table(
     verdicts: Sequence[Verdict | None],
 ) -> str:
     figures = any(line.printed for line in lines)
+    kinds = spec.kind == "comparison" or any(line.kind != "re-trained" for line in lines)
     columns = (
         Column("Group", "left"),
         Column("Method", "left"),
@@ -124,7 +126,7 @@ def _table(
         (
             line.group,
             line.marked,
-            line.kind,
+            line.kind if kinds else "",
             line.printed.figure if line.printed else MISSING if figures else "",
             *_measured(line.trained, headline),
             points(difference.summary.mean) if difference else MISSING if any(compared) else "",

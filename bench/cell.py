@@ -113,7 +113,7 @@ def train_cell(
     labels = dataset.train.labels[rows.train]
     feeds = _feeds(dataset, rows, numbers, watched)
     method = build(cell, len(dataset.classes), labels, start.weights, numbers)
-    optimizer = build_optimizer(method, recipe, numbers.device)
+    optimizer = build_optimizer(method, recipe)
     history = _restore(start, method, optimizer, numbers.device, watched)
     saved = time.monotonic()
     if watch is not None and history.logs:

@@ -21,26 +21,29 @@ NUMERIC = {
     "fast": "bfloat16 autocast, channels last",
 }
 COLUMNS = (
-    "Accuracies are in %, differences in points.  ±: half-width of the 95 % t-interval over seeds; one seed has none.",
-    "Balanced: mean recall over the classes.  Oracle: the epoch that is best on the test split itself, which the paper "
-    "reports and nobody can know beforehand.  Gap: oracle less the reported epoch.",
-    "Seeds: finished of planned.",
+    "Accuracies are in %, differences in points.  ± is the half-width of the 95 % t-interval over seeds; one seed has "
+    "none.",
+    "Balanced is the mean recall over the classes.  Oracle is the epoch that is best on the test split itself, which "
+    "the paper reports and nobody can know beforehand; gap is oracle less the reported epoch.  Seeds are finished of "
+    "planned.",
 )
 
 
-def status(dataset: str, main: Conditions | None) -> str:
-    """The line below the heading: a rehearsal or not, on which data, and whether the paper's figures compare."""
+def status(dataset: str, main: Conditions | None, figures: bool) -> str:
+    """The line below the heading: a rehearsal or not, on which data, and whether the paper's `figures` compare."""
     if main is None:
         return f"No cell of this table has finished on {title(dataset)} yet."
+    orientation = ": the paper's figures are for orientation and do not compare" if figures else ""
     rehearsal = "**Rehearsal** (quick budget)" if main.budget == "quick" else "Full budget"
     if dataset in TWINS:
         stand_in = f"on rendered faces that stand in for {info(dataset).title}"
-        return f"{rehearsal} {stand_in}: the paper's figures are for orientation and do not compare."
+        return f"{rehearsal} {stand_in}{orientation}."
     if not info(dataset).licensed:
         return f"{rehearsal} on open photos that the paper does not use: {title(dataset)}."
     if main.budget == "quick":
-        return f"{rehearsal} on {title(dataset)}: the paper's figures are for orientation and do not compare."
-    return f"{rehearsal} on {title(dataset)}, {main.protocol} protocol, beside the paper's figures."
+        return f"{rehearsal} on {title(dataset)}{orientation}."
+    beside = ", beside the paper's figures" if figures else ""
+    return f"{rehearsal} on {title(dataset)}, {main.protocol} protocol{beside}."
 
 
 def footers(dataset: str, suite: Suite, main: Conditions | None, rows: Sequence[Trained]) -> tuple[str, ...]:
@@ -94,12 +97,16 @@ def weights(main: Conditions) -> str:
 
 
 def computed_with(records: Iterable[Record]) -> str:
-    """Devices and package versions of the records, each once."""
+    """Devices, package versions and commits (`+`: with changes that were not committed) of the records, each once."""
     listed = [record.provenance for record in records]
     devices = sorted({str(found["device"]) for found in listed if "device" in found})
     machines = sorted({str(found["machine"]) for found in listed if "machine" in found})
     packages = sorted({described(found.get("packages", {})) for found in listed})
-    known = [" and ".join(devices), " and ".join(machines), " or ".join(packages)]
+    commits = sorted(
+        {f"{str(found['git'])[:7]}{'+' if found.get('dirty') else ''}" for found in listed if found.get("git")}
+    )
+    code = f"code at {', '.join(commits)}" if commits else ""
+    known = [" and ".join(devices), " and ".join(machines), " or ".join(packages), code]
     return "; ".join(part for part in known if part) or "unrecorded machines and packages"
 
 
@@ -117,9 +124,9 @@ def _floor(record: Record) -> str:
 
 def _optimizer(recipe: dict[str, Scalar]) -> str:
     name = {"sgd": "SGD", "adam": "Adam", "adamw": "AdamW"}[str(recipe["optimizer"])]
-    momentum = f", momentum {recipe['momentum']}" if recipe["optimizer"] == "sgd" else ""
-    sharpness = f", SAM rho {recipe['sam_rho']}" if recipe.get("sam_rho") else ""
-    return f"{name} {recipe['lr']}{momentum}, weight decay {recipe['weight_decay']}{sharpness}"
+    momentum = f", momentum {recipe['momentum']:g}" if recipe["optimizer"] == "sgd" else ""
+    sharpness = f", SAM rho {recipe['sam_rho']:g}" if recipe.get("sam_rho") else ""
+    return f"{name} {recipe['lr']:g}{momentum}, weight decay {recipe['weight_decay']:g}{sharpness}"
 
 
 def _schedule(recipe: dict[str, Scalar]) -> str:

@@ -22,7 +22,7 @@ PORT = 5000  # MLflow's own
 HIDDEN = "***"
 # A password may hold an unescaped @ or /, so the user part reaches to the last @.
 _USER = re.compile(r"^(?P<scheme>[\w.+-]+://)(?P<user>[^:@]*)(?P<password>:.*)?@")
-_QUERY = re.compile(r"(?P<name>[?&][^=&]*(?:password|passwd|pwd|token|secret|key)[^=&]*=)(?P<value>[^&]+)", re.IGNORECASE)
+_QUERY = re.compile(r"(?P<name>[?&][^=&]*(?:passw|pwd|token|secret|key)[^=&]*=)(?P<value>[^&]+)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Place:
 
     @property
     def lock(self) -> Path:
-        """The file that a process locks while it writes: beside the database, which may be shared by several runs folders."""
+        """The file that a writing process locks: beside the database, which several runs folders may share."""
         return Path(f"{self.database}.lock") if self.database else self.runs / "mlflow.lock"
 
     @property
@@ -89,7 +89,7 @@ def how_to_open(place: Place, experiment_id: str) -> str:
     if place.scheme in ("http", "https"):
         return f"{place.shown.rstrip('/')}{page}"
     store = f'"${URI}"' if os.environ.get(URI) else quote(place.uri)  # a password is not printed
-    command = f"mlflow ui --backend-store-uri {store} --host 127.0.0.1 --port {PORT}"
+    command = f"mlflow ui --backend-store-uri {store} --host 127.0.0.1 --port {PORT} --workers 1"
     return "\n".join([*_needs_server(), command, f"http://127.0.0.1:{PORT}{page}"])
 
 

@@ -22,6 +22,7 @@ from bench.switches import Scalar, flatten
 
 LAYOUT = 1  # raised when runs are to look different: what is projected under another layout is projected anew
 NOTE = "mlflow.note.content"
+SELECTIONS = ("last", "best-val", "best-test")  # as they are listed
 ORACLE = "best-test"
 PROTOCOLS = {
     "paper": "trained on the whole official training split",
@@ -31,7 +32,7 @@ RECIPE = ("epochs", "batch_size", "lr", "optimizer", "scheduler", "weight_decay"
 
 
 class Point(NamedTuple):
-    """One value of a metric; `time` in milliseconds since 1970, `step` the epoch from 1, 0 for what holds of the whole run."""
+    """One value of a metric; `time` in milliseconds since 1970, `step` the epoch from 1, 0 for the whole run."""
 
     name: str
     value: float
@@ -70,7 +71,7 @@ class Run:
 
 
 def of_record(cell: str, record: Record, suites: str, artifacts: Mapping[str, Path], modified: int) -> Run:
-    """The run of a finished cell.  `modified` is the time of its file, which stands in for a start that nobody noted."""
+    """The run of a finished cell.  `modified` is the time of its file: the end where no start was noted."""
     start, end = _span(record, modified)
     facts = record.cell
     tags = {
@@ -149,7 +150,7 @@ def run_name(facts: Mapping[str, Any]) -> str:
 
 
 def address(cell: str) -> dict[str, Any]:
-    """What a cell's name says of it, values as text; empty where it is not such a name (the file was put there by hand)."""
+    """What a cell's name says of it, values as text; empty where it is no such name (a file put there by hand)."""
     parts = cell.split("/")
     conditions = parts[3].split("-") if len(parts) == 5 else []
     if len(conditions) != 4 or not parts[4].removeprefix("s").isdigit():
@@ -165,10 +166,16 @@ def address(cell: str) -> dict[str, Any]:
 
 
 def params(record: Record) -> dict[str, str]:
-    """What was chosen for this run: its axes, its recipe, the weights of its losses, and every switch that is not at its default."""
-    facts = {name: value for name, value in record.cell.items() if name != "variant"}
+    """What was chosen for this run: its axes, its recipe, and its switches.
+
+    Of the switches those without a group (`heads`) and the weights of losses always, so that comparing runs shows no
+    holes; the others where they are not at their defaults.
+    """
+    facts: dict[str, Scalar] = {name: value for name, value in record.cell.items() if name != "variant"}
     recipe = {name: record.recipe[name] for name in RECIPE if name in record.recipe}
-    limits = {name: value for name, value in record.recipe.items() if name.endswith("_limit") and value is not None}
+    limits: dict[str, Scalar] = {
+        name: value for name, value in record.recipe.items() if name.endswith("_limit") and value is not None
+    }
     if record.recipe.get("sam_rho"):
         limits["sam_rho"] = record.recipe["sam_rho"]
     sizes = {"n_train": record.data.n_train, "n_val": record.data.n_val, "n_test": record.data.n_test}
@@ -177,11 +184,12 @@ def params(record: Record) -> dict[str, str]:
 
 
 def metrics(record: Record, start: int, end: int) -> Iterator[Point]:
-    """Curves by epoch and figures of the whole run.
+    """Figures of the whole run, which MLflow then lists first, and curves by epoch.
 
     A record keeps when training began and how long it took; the epochs are spread evenly between.
     """
-    count = max(1, len(record.epochs))
+    yield from (Point(name, value, end, 0) for name, value in figures(record).items())
+    count = len(record.epochs)
     for log, test_correct in zip(record.epochs, record.test_correct_by_epoch, strict=True):
         values = {f"train/{part}": value for part, value in log.parts.items()} | {
             "train/loss": log.loss,
@@ -193,17 +201,15 @@ def metrics(record: Record, start: int, end: int) -> Iterator[Point]:
             values["val/accuracy"] = log.val_correct / log.val_n
         time = start + (end - start) * log.epoch // count
         yield from (Point(name, value, time, log.epoch) for name, value in values.items())
-    yield from (Point(name, value, end, 0) for name, value in figures(record).items())
 
 
 def figures(record: Record) -> dict[str, float]:
     """The figures of the whole run.  What was chosen by looking at test is called the oracle's."""
     found: dict[str, float] = {}
-    for selection, score in record.scores.items():
+    for selection in [name for name in SELECTIONS if name in record.scores]:
+        score = record.scores[selection]
         name = f"test/{selection}_oracle" if selection == ORACLE else f"test/{selection}"
         found |= {f"{name}_accuracy": score.accuracy, f"{name}_balanced_accuracy": score.balanced_accuracy}
-        if selection != "last":
-            found[f"{name}_epoch"] = score.epoch
     found["cost/params_M"] = record.parameters / 1e6
     measured = (
         ("time/train_s", "seconds", 1.0),
@@ -218,7 +224,7 @@ def figures(record: Record) -> dict[str, float]:
 
 
 def note(record: Record) -> str:
-    """The run in a sentence for its page, and what its figures must not be taken for."""
+    """What the run's figures must not be taken for, then the run in a sentence; MLflow shows it on the run's page."""
     facts, data = record.cell, record.data
     method = METHODS[facts["method"]].title if facts["method"] in METHODS else facts["method"]
     variant = f" with {slug(tuple(facts['variant'].items()))}" if facts["variant"] else ""
@@ -226,26 +232,27 @@ def note(record: Record) -> str:
     validated = f", validated on {data.n_val}" if data.n_val else ""
     images = f"{data.n_train} training images{validated}, and scored on n = {data.n_test} test images"
     missing = data.n_test_expected - data.n_test
-    lines = [
+    caveats = []
+    if facts["budget"] == "quick":
+        caveats.append("**Rehearsal** (quick budget: small images, few epochs), not comparable with published figures.")
+    if facts["dataset"] in TWINS:
+        caveats.append(f"**Rendered faces**, not photographs: they stand in for {_title(TWINS[facts['dataset']])}.")
+    if missing:
+        caveats.append(f"**{missing} of {data.n_test_expected} test images are missing.**")
+    sentence = (
         f"**{method}**{variant} on **{_title(facts['dataset'])}**, seed {facts['seed']}, {facts['protocol']} protocol "
         f"({PROTOCOLS.get(facts['protocol'], 'unknown')}), trained for {len(record.epochs)} epochs on {images}: "
         f"{last.correct} of {last.n} perceived expression labels right after the last epoch."
-    ]
-    if missing:
-        lines.append(f"{missing} of {data.n_test_expected} test images are missing.")
-    if facts["budget"] == "quick":
-        lines.append("**Rehearsal** (quick budget: small images, few epochs): not comparable with published figures.")
-    if facts["dataset"] in TWINS:
-        lines.append(f"**Rendered faces**, not photographs: a stand-in for {_title(TWINS[facts['dataset']])}.")
-    lines.append("`best-test_oracle` figures choose the epoch by looking at test: they are an upper bound, not a result.")
-    return "\n\n".join(lines)
+    )
+    oracle = "`best-test_oracle` figures choose the epoch by looking at test: an upper bound, not a result."
+    return "\n\n".join([" ".join(caveats), sentence, oracle] if caveats else [sentence, oracle])
 
 
 def _switches(record: Record) -> Iterator[tuple[str, Scalar]]:
     known = METHODS.get(record.cell["method"])
     default = flatten(known.settings()) if known else {}
     for name, value in record.settings.items():
-        if name.startswith("loss.") or name not in default or default[name] != value:
+        if "." not in name or name.startswith("loss.") or name not in default or default[name] != value:
             yield name, value
 
 
@@ -261,7 +268,7 @@ def _git(provenance: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _span(record: Record, modified: int) -> tuple[int, int]:
-    """When training began and ended.  For a resumed cell this is its last session, which is what its provenance tells."""
+    """When training began and ended.  Of a resumed cell it is the last session: provenance tells no more."""
     seconds = record.provenance.get("seconds") or 0
     try:
         start = int(datetime.fromisoformat(record.provenance["started"]).timestamp() * 1000)

@@ -28,7 +28,7 @@ LOCK_SECONDS = 120.0  # a process that waits longer says so and leaves the work 
 POINTS, PARAMS = 1000, 100  # the most that MLflow takes in a batch
 ABOUT = (
     "One run for each finished cell (dataset x method x variant x protocol x budget x seed), projected from "
-    "`results/records` by `python -m bench.track`.  The records are the truth; this store can be deleted and made again."
+    "`results/records` by `python -m bench.track`.  The records are the truth: this store may be deleted and made anew."
 )
 
 
@@ -67,7 +67,8 @@ def peek(place: Place) -> Shelf | None:
     try:
         with closing(sqlite3.connect(f"{place.database.as_uri()}?mode=ro", uri=True, timeout=5)) as database:
             experiment = database.execute(
-                "SELECT experiment_id FROM experiments WHERE name = ? AND lifecycle_stage = 'active'", (place.experiment,)
+                "SELECT experiment_id FROM experiments WHERE lifecycle_stage = 'active' AND name = ?",
+                (place.experiment,),
             ).fetchone()
             rows = database.execute(
                 "SELECT runs.run_uuid, cell.value, runs.status, projection.value FROM runs"
@@ -104,7 +105,7 @@ def shelf(client: MlflowClient, place: Place) -> Shelf:
     """What the place's experiment holds; it is made where it is missing, and taken back from MLflow's trash."""
     experiment = client.get_experiment_by_name(place.experiment)
     if experiment is None:
-        # The kind and `workflowType` say the same: without them MLflow 3 takes an experiment for one of language models.
+        # The kind says what `workflowType` says in an address: no experiment with language models.
         tags = {"mlflow.note.content": ABOUT, "mlflow.experimentKind": "custom_model_development"}
         identity = client.create_experiment(place.experiment, artifact_location=place.artifacts, tags=tags)
     else:
@@ -162,7 +163,7 @@ def _write(client: MlflowClient, experiment_id: str, run: Run) -> None:
 
 
 def _dataset(data: Data) -> DatasetInput:
-    """The data by name and digest.  It has no source: a path would tell of the machine, and the images may be licensed."""
+    """The data by name and digest.  Its source is its name: a path would tell of the machine."""
     import json
 
     from mlflow.entities import Dataset, DatasetInput, InputTag
@@ -177,7 +178,7 @@ def _stored(run_id: str, cell: str, status: str, projection: str) -> Stored:
 
 
 def _set_up_environment() -> None:
-    """What MLflow reads when it is imported: no telemetry, no chatter, and no minutes of waiting for a silent server."""
+    """What MLflow reads when it is imported: no telemetry, no chatter, no minutes of waiting for a server."""
     os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
     os.environ["MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT"] = "true"
     os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "ERROR")

@@ -17,7 +17,9 @@ from bench.spec import Variant, variant_of
 from bench.switches import Scalar, Switch, full_name, short_name, switches
 
 DIGITS = 4  # significant digits of a weight that is trained: more would only lengthen names
-_INTERVAL = re.compile(r"(?P<low>[^.:|]+(?:\.\d+)?(?:e[+-]?\d+)?)\.\.(?P<high>[^:|]+?)(?::(?P<scale>log|linear))?", re.IGNORECASE)
+_INTERVAL = re.compile(
+    r"(?P<low>[^.:|]+(?:\.\d+)?(?:e[+-]?\d+)?)\.\.(?P<high>[^:|]+?)(?::(?P<scale>log|linear))?", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,9 @@ def space_of(method: str, given: Sequence[str] = ()) -> Space:
     declared = entry(method, "--method").tunable
     if not given:
         if not declared:
-            raise UserError(f"{method} declares nothing to tune; name a switch of it with --space, such as --space NAME=0.1..10:log")
+            raise UserError(
+                f"{method} declares nothing to tune; name a switch of it with --space, such as --space NAME=0.1..10:log"
+            )
         return tuple(_from_range(_switch(method, name, "registry"), interval) for name, interval in declared.items())
     found: dict[str, Dimension] = {}
     for text in given:
@@ -91,7 +95,9 @@ def as_trained(params: Mapping[str, Scalar]) -> dict[str, Scalar]:
 def variant_for(method: str, params: Mapping[str, Scalar]) -> Variant:
     """The variant that a proposal means; switches at their published value are left out, so that trial 0 is `default`."""
     known = switches(entry(method).settings)
-    return variant_of(method, {name: value for name, value in as_trained(params).items() if value != known[name].default})
+    return variant_of(
+        method, {name: value for name, value in as_trained(params).items() if value != known[name].default}
+    )
 
 
 def distributions(space: Space) -> dict[str, Any]:
@@ -131,7 +137,9 @@ def _parsed(method: str, text: str, declared: Mapping[str, Range], check: bool =
     switch = _switch(method, name.strip(), where)
     if not separator:
         if switch.name not in declared:
-            raise UserError(f"{where}: {method} declares no interval for it; write {switch.name}=LOW..HIGH[:log] or A|B")
+            raise UserError(
+                f"{where}: {method} declares no interval for it; write {switch.name}=LOW..HIGH[:log] or A|B"
+            )
         return _from_range(switch, declared[switch.name])
     match = _INTERVAL.fullmatch(domain.strip())
     dimension = _interval(switch, match, where) if match else _choices(method, switch, domain, where)
@@ -149,10 +157,14 @@ def _interval(switch: Switch, match: re.Match[str], where: str) -> Dimension:
     try:
         low, high = (int(match[end]) if whole else float(match[end]) for end in ("low", "high"))
     except ValueError:
-        raise UserError(f"{where}: write {'whole numbers' if whole else 'numbers'}, such as {switch.name}=1..8") from None
+        raise UserError(
+            f"{where}: write {'whole numbers' if whole else 'numbers'}, such as {switch.name}=1..8"
+        ) from None
     log = match["scale"] == "log"
     if not (math.isfinite(low) and math.isfinite(high)) or low >= high or (log and low <= 0):
-        raise UserError(f"{where}: the interval must run from a smaller to a larger number" + (" above 0" if log else ""))
+        raise UserError(
+            f"{where}: the interval must run from a smaller to a larger number" + (" above 0" if log else "")
+        )
     return Dimension(switch.name, switch.default, low, high, log, whole)
 
 

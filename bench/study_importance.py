@@ -26,7 +26,11 @@ class Importance:
 
 def importances(study: Study) -> tuple[Importance, ...]:
     """Importances in the order of the space; empty where too few trials are complete, or all have one value."""
-    if len(study.complete) < FEWEST or len({trial.value for trial in study.complete}) < 2 or len(study.identity.space) < 2:
+    if (
+        len(study.complete) < FEWEST
+        or len({trial.value for trial in study.complete}) < 2
+        or len(study.identity.space) < 2
+    ):
         return ()
     import optuna
     from optuna.importance import FanovaImportanceEvaluator, PedAnovaImportanceEvaluator, get_param_importances

@@ -61,9 +61,7 @@ def expected_best(values: Sequence[float]) -> tuple[float, ...]:
     ordered = sorted(values)
     n = len(ordered)
     return tuple(
-        math.fsum(
-            value * (math.comb(place - 1, b - 1) / math.comb(n, b)) for place, value in enumerate(ordered, 1)
-        )
+        math.fsum(value * (math.comb(place - 1, b - 1) / math.comb(n, b)) for place, value in enumerate(ordered, 1))
         for b in range(1, n + 1)
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 from bench import store
@@ -59,7 +59,17 @@ def run_cells(todo: Iterable[Cell], digest: str, place: Place, say: Said) -> int
     known = {cell.weights: place.weights_sha256 for cell in todo} | {"none": None}
     planned = plan(todo, {cell.dataset: digest for cell in todo}, known, place.results, place.runs, retry_failed=True)
     jobs = [
-        Job(item.cell, item.key or "", place.source, place.results, place.runs, place.device, place.weights, place.weights_sha256)
+        Job(
+            cell=item.cell,
+            key=item.key or "",
+            source=place.source,
+            results=place.results,
+            runs=place.runs,
+            device=place.device,
+            weights=place.weights,
+            weights_sha256=place.weights_sha256,
+            keep_weights=False,
+        )
         for item in planned
         if item.todo
     ]
@@ -75,7 +85,7 @@ def scored(results: Path, study: Study, winner: Winner) -> Scored:
     numeric = str(study.identity.recipe["numeric"])
 
     def found(variant: Variant) -> dict[int, Score]:
-        row = (results / "records" / cell_of(winner, variant, 0, numeric).row)
+        row = results / "records" / cell_of(winner, variant, 0, numeric).row
         seeds = sorted(int(path.stem[1:]) for path in row.glob("s*.json") if path.stem[1:].isdigit())
         records = {seed: store.load(results, cell_of(winner, variant, seed, numeric).name) for seed in seeds}
         return {
@@ -96,8 +106,3 @@ def _fits(record: Record, study: Study, variant: Variant) -> bool:
         and record.weights_sha256 == identity.weights_sha256
         and dict(record.settings) == flatten(settings_of(identity.method, variant))
     )
-
-
-def recipe_facts(cell: Cell) -> dict[str, object]:
-    """The recipe of a study's cells, as its identity holds it."""
-    return asdict(cell.recipe)

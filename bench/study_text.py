@@ -80,7 +80,9 @@ class Study:
     @property
     def digest(self) -> str:
         """SHA-256 of all that makes the outcome; times and interruptions do not count."""
-        content = asdict(replace(self, interrupted=0, trials=tuple(replace(trial, seconds=0.0) for trial in self.trials)))
+        content = asdict(
+            replace(self, interrupted=0, trials=tuple(replace(trial, seconds=0.0) for trial in self.trials))
+        )
         return hashlib.sha256(canonical(content)).hexdigest()
 
     @property
@@ -130,7 +132,9 @@ def identity_from(content: Mapping[str, Any]) -> Identity:
 def trial_from(content: Mapping[str, Any]) -> FinishedTrial:
     """A trial that went through JSON."""
     steps = tuple((int(step), float(value)) for step, value in content["steps"])
-    return FinishedTrial(**{**content, "steps": steps, "scores": tuple(score_from(score) for score in content["scores"])})
+    return FinishedTrial(
+        **{**content, "steps": steps, "scores": tuple(score_from(score) for score in content["scores"])}
+    )
 
 
 def score_from(content: Mapping[str, Any]) -> Score:
@@ -182,7 +186,9 @@ def load(results: Path, name: str) -> Study | None:
         return None
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise UserError(f"{path}: {reason}; restore it, or delete it (a study in its storage is written anew)") from None
+        raise UserError(
+            f"{path}: {reason}; restore it, or delete it (a study in its storage is written anew)"
+        ) from None
 
 
 def load_all(results: Path) -> tuple[Study, ...]:

@@ -71,13 +71,16 @@ def layout(spec: Table, dataset: str, suite: Suite, finished: Finished, reported
 
 
 def printed_beside(spec: Table, dataset: str, reported: Reported) -> tuple[str, tuple[Accuracy, ...]]:
-    """Which of the paper's tables this one repeats on `dataset` (a twin's is its original's), and that table's rows."""
+    """Which of the paper's tables this one repeats on `dataset` (a twin's is its original's), and that table's rows.
+
+    A table that can stand for one number only keeps it on data that the paper does not use, without the paper's rows.
+    """
     base = TWINS.get(dataset, dataset)
     for number in spec.numbers:
         rows = tuple(row for row in reported.table(number.removeprefix("Table ")) if row.dataset == base)
         if rows:
             return number, rows
-    return "", ()
+    return (spec.numbers[0] if len(spec.numbers) == 1 else ""), ()
 
 
 def lines_of(spec: Table, trained: Sequence[Trained], printed: Sequence[Accuracy]) -> list[Line]:

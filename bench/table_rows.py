@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
@@ -10,6 +11,7 @@ from typing import Any
 
 from baselines.registry import entry
 from bench import store
+from bench.errors import UserError
 from bench.record import Record
 from bench.spec import OWN_RECIPE, Row, Suite, Table, slug
 from bench.switches import Scalar
@@ -189,8 +191,10 @@ def _head(row: Row, dataset: str) -> str:
 
 def _address(name: str) -> tuple[str, str, int]:
     """`rafdb/dan/default/paper-quick-none-faithful/s0` -> (`rafdb/dan/default`, `paper-quick-none-faithful`, 0)."""
-    head, conditions, seed = name.rsplit("/", 2)
-    return head, conditions, int(seed.removeprefix("s"))
+    head, conditions, seed = name.rsplit("/", 2) if name.count("/") == 4 else ("", "", "")
+    if not re.fullmatch(r"s\d+", seed):
+        raise UserError(f"records/{name}: no cell has this address; move the file out of the folder")
+    return head, conditions, int(seed[1:])
 
 
 def _order(shared: Conditions, main: Conditions | None) -> tuple[Any, ...]:

@@ -39,35 +39,33 @@ class Material:
     costs: Mapping[str, Cost]
 
 
-def render(results: Path, suite: Suite) -> tuple[Path, ...]:
-    """Write a suite's pages, remove those of its folder that nothing makes any more, and renew the index.
+def render(results: Path, *suites: Suite) -> tuple[Path, ...]:
+    """Write the pages of these suites, remove those of their folders that nothing makes any more, and renew the index.
 
     Returns the pages.  Raises UserError for a damaged record or reported number; then nothing is written.
     """
     material = gather(results)
-    others = [other for other in suites_shown(results, material.finished, by_results=False) if other.name != suite.name]
-    everything = pages_of((*others, suite), material)
+    shown = _with_shown(results, suites)
+    everything = pages_of(shown, material)
     folder = results / "tables"
-    own = {name: page.text() for name, page in everything.items() if name.startswith(f"{suite.name}/")}
-    for name, text in own.items():
-        write_text(folder / name, text)
-    for stale in _on_disk(folder / suite.name) - {folder / name for name in own}:
-        stale.unlink()
-    write_text(folder / INDEX, index((*others, suite), everything).text())
-    return tuple(folder / name for name in own)
+    own = {folder / name: page.text() for name, page in everything.items() if _is_of(name, suites)}
+    listing = index(shown, everything).text()
+    for path, text in own.items():
+        write_text(path, text)
+    for suite in suites:
+        for stale in _on_disk(folder / suite.name) - own.keys():
+            stale.unlink()
+    write_text(folder / INDEX, listing)
+    return tuple(own)
 
 
 def differing(results: Path, suites: Sequence[Suite], material: Material) -> list[str]:
     """What is wrong with the pages on disk: a line for each that differs, is missing, or that nothing makes."""
-    shown = {suite.name: suite for suite in (*suites_shown(results, material.finished, by_results=False), *suites)}
-    everything = pages_of(shown.values(), material)
+    shown = _with_shown(results, suites)
+    everything = pages_of(shown, material)
     folder = results / "tables"
-    expected = {
-        folder / name: page.text()
-        for name, page in everything.items()
-        if any(name.startswith(f"{suite.name}/") for suite in suites)
-    }
-    expected[folder / INDEX] = index(tuple(shown.values()), everything).text()
+    expected = {folder / name: page.text() for name, page in everything.items() if _is_of(name, suites)}
+    expected[folder / INDEX] = index(shown, everything).text()
     found = [line for path, text in expected.items() for line in _compared(path, text)]
     extra = {path for suite in suites for path in _on_disk(folder / suite.name)} - expected.keys()
     return found + [f"{path}: nothing makes this page" for path in sorted(extra)]
@@ -90,13 +88,11 @@ def pages_of(suites: Iterable[Suite], material: Material) -> dict[str, Page]:
     return {f"{suite.name}/{name}.md": page for suite in suites for name, page in _pages(suite, material)}
 
 
-def suites_shown(results: Path, finished: Finished, by_results: bool = True) -> tuple[Suite, ...]:
-    """The suites that have a folder of pages; before there is any, those with results (unless told otherwise)."""
-    known = sorted(file.stem for file in SUITES.glob("*.toml") if file.stem != "recipes")
-    folders = [name for name in known if (results / "tables" / name).is_dir()]
-    if folders or not by_results:
-        return tuple(load_suite(name) for name in folders)
-    suites = (load_suite(name) for name in known)
+def suites_shown(results: Path, finished: Finished) -> tuple[Suite, ...]:
+    """The suites that have a folder of pages; before there is any, those with results."""
+    if folders := _with_folder(results):
+        return folders
+    suites = (load_suite(name) for name in _known())
     return tuple(suite for suite in suites if any(datasets_of(table, suite, finished) for table in suite.tables))
 
 
@@ -106,14 +102,29 @@ def index(suites: Sequence[Suite], pages: Mapping[str, Page]) -> Page:
         Section(
             f"{suite.title} (suite `{suite.name}`)",
             bullets(
-                f"{link(page.heading, name)}.  {page.status}"
-                for name, page in pages.items()
-                if name.startswith(f"{suite.name}/")
+                f"{link(page.heading, name)}.  {page.status}" for name, page in pages.items() if _is_of(name, [suite])
             ),
         )
         for suite in sorted(suites, key=lambda suite: (suite.name != "paper", suite.name))
     ]
     return Page("Tables", "Every table, made from the records in `results/records`.", "", tuple(sections))
+
+
+def _known() -> list[str]:
+    return sorted(file.stem for file in SUITES.glob("*.toml") if file.stem != "recipes")
+
+
+def _with_folder(results: Path) -> tuple[Suite, ...]:
+    return tuple(load_suite(name) for name in _known() if (results / "tables" / name).is_dir())
+
+
+def _with_shown(results: Path, suites: Sequence[Suite]) -> tuple[Suite, ...]:
+    """These suites and the others whose pages are there: what the index lists."""
+    return tuple({suite.name: suite for suite in (*_with_folder(results), *suites)}.values())
+
+
+def _is_of(name: str, suites: Iterable[Suite]) -> bool:
+    return name.split("/")[0] in {suite.name for suite in suites}
 
 
 def _pages(suite: Suite, material: Material) -> Iterator[tuple[str, Page]]:
@@ -187,9 +198,8 @@ def _run(results: Path, name: str | None, check: bool) -> int:
         print("\n".join(problems) or f"{results / 'tables'}: as rendered ({', '.join(suite.name for suite in suites)})")
         return 1 if problems else 0
     command.writable(results)
-    for suite in suites:
-        for path in render(results, suite):
-            print(path)
+    for path in render(results, *suites):
+        print(path)
     return 0
 
 

@@ -3,8 +3,8 @@
     python -m bench.track                  project what is missing or has changed
     python -m bench.track --ui             the same, then say how to open it in a browser
 
-A record that MLflow already shows is left alone; one that has changed takes the place of its cell's older run.  Runs whose
-records are gone stay.  Deleting the store loses nothing: the next command makes it again.
+A record that MLflow already shows is left alone; one that has changed takes the place of its cell's older run.  Runs
+whose records are gone stay.  Deleting the store loses nothing: the next command makes it again.
 """
 
 from __future__ import annotations
@@ -73,7 +73,9 @@ def sync_quietly(results: Path, runs: Path) -> None:
     try:
         sync(results, place(runs))
     except Exception as error:  # a projection must not cost anybody a finished suite, whatever went wrong in it
-        print(f"warning: {_first_line(error)} (the records are kept; python -m bench.track tries again)", file=sys.stderr)
+        print(
+            f"warning: {_first_line(error)}; the records are kept, python -m bench.track tries again", file=sys.stderr
+        )
 
 
 def sync(results: Path, where: Place) -> Synced | None:
@@ -100,7 +102,7 @@ def sync(results: Path, where: Place) -> Synced | None:
 
 
 def projected(results: Path) -> Iterator[Run]:
-    """Every run that MLflow should show, cells in the order of their names.  A cell with a record shows that, as in tables."""
+    """Every run that MLflow should show, cells in the order of their names.  As in tables, a record hides a failure."""
     asked = suites_by_row()
     finished = set()
     for cell, record in store.scan(results):
@@ -120,7 +122,7 @@ def projected(results: Path) -> Iterator[Run]:
 
 
 def suites_by_row() -> dict[str, set[str]]:
-    """The names of the suites that ask for a row and protocol: `rafdb/dan/heads=1/paper` -> {"paper"}; twins included."""
+    """Names of the suites that ask for a row and protocol: `rafdb/dan/heads=1/paper` -> {"paper"}; twins included."""
     found: dict[str, set[str]] = {}
     for file in sorted(SUITES.glob("*.toml")):
         if file.stem == "recipes":
@@ -170,7 +172,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog=EXAMPLE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--results", type=Path, default=Path("results"), help="where the records are (default results/)")
+    parser.add_argument("--results", type=Path, default=Path("results"), help="records and pages (default results/)")
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="where the store is kept (default runs/)")
     parser.add_argument("--ui", action="store_true", help="say how to open the store in a browser")
     return parser

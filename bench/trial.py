@@ -115,7 +115,9 @@ def _validation_labels(cell: Cell, dataset: Dataset) -> NDArray[np.int64]:
     recipe = cell.recipe
     rows = partition(dataset.train, dataset.test, dataset.digest, cell.protocol, recipe.train_limit, recipe.test_limit)
     if not rows.val.size:
-        raise UserError(f"{dataset.name} has too few training images ({len(dataset.train)}) to hold out a validation split")
+        raise UserError(
+            f"{dataset.name} has too few training images ({len(dataset.train)}) to hold out a validation split"
+        )
     return dataset.train.labels[rows.val]
 
 

@@ -191,7 +191,8 @@ def test_the_reported_audit_lists_figures_that_are_no_count_of_their_test_size(
     head = (
         'table = "1"\ntitle = "T"\nsource = "S"\ndataset = "rafdb"\nretrained = true\nmethod = "dan"\nn_paper = 4000\n'
     )
-    rows = '[[accuracy]]\nlabel = "odd"\nfigure = "62.09"\nn_evidence = {n}\n[[accuracy]]\nlabel = "even"\nfigure = "62.10"\n'
+    rows = '[[accuracy]]\nlabel = "odd"\nfigure = "62.09"\nn_evidence = {n}\n'
+    rows += '[[accuracy]]\nlabel = "even"\nfigure = "62.10"\n'
     (folder / "table1.toml").write_text(head + rows.format(n=3999))
     assert audit.main(["--reported", "--results", str(tmp_path)]) == 0
     printed = capsys.readouterr().out

@@ -10,7 +10,6 @@ from bench.method import Batch, Method, Step
 from bench.optim import build_optimizer, learning_rate, minimise, set_learning_rate
 from bench.recipe import Recipe, recipe
 
-CPU = torch.device("cpu")
 
 
 class Quadratic(Method):
@@ -70,7 +69,7 @@ def test_the_recipes_of_the_paper_are_those_of_its_code():
 
 
 def test_a_group_keeps_its_ratio_to_the_recipes_rate():
-    optimizer = build_optimizer(Quadratic(), Recipe(lr=0.1), CPU)
+    optimizer = build_optimizer(Quadratic(), Recipe(lr=0.1))
     set_learning_rate(optimizer, 0.01)
     assert [group["lr"] for group in optimizer.param_groups] == pytest.approx([0.01, 0.005])
 
@@ -78,7 +77,7 @@ def test_a_group_keeps_its_ratio_to_the_recipes_rate():
 def test_an_sgd_step_is_the_closed_form():
     method = Quadratic()
     chosen = Recipe(lr=0.1, momentum=0.9, weight_decay=0.01)
-    optimizer = build_optimizer(method, chosen, CPU)
+    optimizer = build_optimizer(method, chosen)
     minimise(method, BATCH, method.step(BATCH), optimizer, chosen)
     assert method.weight.tolist() == pytest.approx([3 - 0.1 * 1.01 * 3, 4 - 0.1 * 1.01 * 4])
 
@@ -86,7 +85,7 @@ def test_an_sgd_step_is_the_closed_form():
 def test_sharpness_aware_minimisation_steps_with_the_gradient_of_the_climbed_point():
     method = Quadratic()
     chosen = Recipe(lr=0.1, momentum=0.0, weight_decay=0.0, sam_rho=0.05)
-    optimizer = build_optimizer(method, chosen, CPU)
+    optimizer = build_optimizer(method, chosen)
     minimise(method, BATCH, method.step(BATCH), optimizer, chosen)
     # w + rho g / |g| = (3, 4) (1 + 0.05 / 5); the gradient there is the point itself
     assert method.weight.tolist() == pytest.approx([3 - 0.1 * 3 * 1.01, 4 - 0.1 * 4 * 1.01])

@@ -19,6 +19,8 @@ import pytest
 from scipy import stats
 
 from bench import store, tables
+from bench.cost import Cost, to_json
+from bench.errors import UserError
 from bench.recipe import Recipe
 from bench.spec import Suite, parse_suite
 
@@ -62,12 +64,11 @@ retrained = true
 selection = "best-test"
 note = "no count of 70 prints as this"
 """
-COSTS = """{
- "resnet18": {"parameters": 11689512, "ops_paper": 1819066368, "macs": 1814073344, "input": [3, 224, 224], "note": "1,000 classes"},
- "dan": {"parameters": 19723733, "ops_paper": 2230861582, "macs": 2224737792, "input": [3, 224, 224], "note": "7 classes"},
- "dan-1": {"parameters": 13316021, "ops_paper": 1921614670, "macs": 1916358144, "input": [3, 224, 224], "note": "7 classes"}
+COSTS = {
+    "resnet18": Cost(11_689_512, 1_819_066_368, 1_814_073_344, (3, 224, 224), "1,000 classes"),
+    "dan": Cost(19_723_733, 2_230_861_582, 2_224_737_792, (3, 224, 224), "7 classes"),
+    "dan-1": Cost(13_316_021, 1_921_614_670, 1_916_358_144, (3, 224, 224), "7 classes"),
 }
-"""
 REPORTED_COSTS = """
 table = "6"
 title = "Table 6"
@@ -100,7 +101,7 @@ def suite(protocol: str = "paper") -> Suite:
     comparison = {
         "id": "comparison", "kind": "comparison", "title": "Comparison", "numbers": ["Table 3"], "reference": "dan",
         "datasets": ["rafdb", "facial_expressions"],
-        "rows": [{"method": "resnet18"}, {"method": "dan"}, {"method": "scn"}, {"method": "center_loss"}, {"method": "dacl"}],
+        "rows": [{"method": method} for method in ("resnet18", "dan", "scn", "center_loss", "dacl")],
     }  # fmt: skip
     ablation = {
         "id": "ablation", "kind": "ablation", "title": "Ablation", "reference": "dan",
@@ -129,12 +130,12 @@ def results(tmp_path: Path) -> Path:
     (tmp_path / "reported").mkdir()
     (tmp_path / "reported" / "table3.toml").write_text(REPORTED)
     (tmp_path / "reported" / "table6.toml").write_text(REPORTED_COSTS)
-    (tmp_path / "costs.json").write_text(COSTS)
+    (tmp_path / "costs.json").write_text(to_json(COSTS))
     return tmp_path
 
 
 def fill_twin(results: Path) -> None:
-    """Quick: a method with two seeds, one with a failed seed, one on other images, one that only failed, one never run."""
+    """Quick: a row with two seeds, one with a failed seed, one on other images, one that only failed, one never run."""
     for seed, correct in enumerate([(30, 42, 40), (30, 39, 41)]):
         fake_results.finish(results, fake_results.cell("rafdb-twin", "dan", seed), correct, digest=DIGEST["first"])
         fake_results.finish(
@@ -147,7 +148,7 @@ def fill_twin(results: Path) -> None:
 
 
 def fill_full(results: Path) -> None:
-    """Full, with weights: 8 seeds of two methods, one row under its authors' recipe's digestless weights, 3 of 8 seeds."""
+    """Full, from weights: 8 seeds of two methods, 3 of 8 seeds of a third."""
     known = {"weights": "msceleb", "budget": "full"}
     for seed in range(8):
         dan, control = (45, 50 + seed % 3, 48 + seed % 4), (40, 41 + seed % 2, 42)
@@ -292,6 +293,24 @@ def test_no_row_mixes_weights_budgets_recipes_or_arithmetic(
     text = page(results, "paper/comparison-facial_expressions.md")
     assert {column(text, row, "Last") for row in ("DAN", "DAN (a)")} == {f"{100 * 30 / 70:.2f}", "100.00"}
     assert f"(a) {note}" in text
+
+
+def test_switches_whose_default_has_changed_since_make_another_row(results: Path) -> None:
+    fake_results.finish(results, fake_results.cell("facial_expressions", "dan"), (1, 2, 30))
+    cell = fake_results.cell("facial_expressions", "dan", 1)
+    record, predictions = fake_results.make(cell, (1, 2, 40))
+    store.save(results, cell.name, replace(record, settings=record.settings | {"heads": 3}), predictions)
+    text = page(results, "paper/comparison-facial_expressions.md")
+    assert column(text, "DAN (a)", "Last") == f"{100 * 40 / 70:.2f}"
+    assert "(a) older defaults: heads 3 (now: 4)" in text
+
+
+def test_a_record_at_no_cells_address_is_one_clear_line(results: Path) -> None:
+    path = results / "records" / "stray.json"
+    path.parent.mkdir()
+    path.write_text(fake_results.make(fake_results.cell("rafdb", "dan"), (1, 2, 3))[0].to_json())
+    with pytest.raises(UserError, match="records/stray: no cell has this address"):
+        tables.render(results, suite())
 
 
 def test_full_results_speak_for_a_table_before_a_rehearsal_does(results: Path) -> None:

@@ -26,7 +26,9 @@ def quick_render(monkeypatch):
 
     def render(seed, index, expression, identity, preset, size):
         drawn = rendering.render_image(seed, index, expression, identity, preset, 24)
-        return rendering.Rendered(small(drawn.image, size), drawn.masks, drawn.landmarks, drawn.person, drawn.expression, drawn.scene)
+        return rendering.Rendered(
+            small(drawn.image, size), drawn.masks, drawn.landmarks, drawn.person, drawn.expression, drawn.scene
+        )
 
     monkeypatch.setattr(exporting, "render_image", render)
 

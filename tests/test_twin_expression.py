@@ -20,14 +20,21 @@ def test_every_class_of_every_licensed_dataset_can_be_shown():
 
 
 def test_every_face_unit_is_a_shape_of_the_head():
-    names = {name[:-1] + side if name.endswith("*") else name for units in FACE_UNITS.values() for name, _ in units for side in ("Left", "Right")}
+    names = {
+        name[:-1] + side if name.endswith("*") else name
+        for units in FACE_UNITS.values()
+        for name, _ in units
+        for side in ("Left", "Right")
+    }
     assert {f"au:{name}" for name in names} <= set(load_head().displacements)
     assert {region(name) for name in names} == set(REGIONS)
 
 
 def test_tables_use_known_action_units_and_probabilities():
     for units in CLASS_UNITS.values():
-        assert all(unit.action in FACE_UNITS and 0 < unit.probability <= 1 and 0 < unit.low < unit.high <= 1 for unit in units)
+        assert all(
+            unit.action in FACE_UNITS and 0 < unit.probability <= 1 and 0 < unit.low < unit.high <= 1 for unit in units
+        )
     assert set(LEAK) <= set(FACE_UNITS)
 
 

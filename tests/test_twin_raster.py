@@ -9,7 +9,7 @@ from bench.data.twin.raster import rasterise
 
 
 def by_loops(x, y, near, triangles, width):
-    """Per pixel the nearest triangle that holds its centre, by the half-plane test in double precision; -1 where none."""
+    """Per pixel the nearest triangle that holds its centre, by half-planes in double precision; -1 where none."""
     best = np.full((width, width), -1)
     depth = np.zeros((width, width))
     for t, (a, b, c) in enumerate(triangles):

@@ -51,7 +51,10 @@ def drawn_with(units: dict[str, float], size: int = 48, **scene):
     """A frontal, unoccluded picture of one person with the given face units."""
     person = load_person(1, 4, "easy")
     still = replace(sample_expression("neutral", 1, 0, replace(PRESETS["easy"], leak=0.0)), units=units, gaze={})
-    plain = replace(sample_scene(1, 0, PRESETS["easy"]), **{"pose": Pose(0.0, 0.0, 0.0), "occluder": Occluder("none", (0.5,) * 8), **scene})
+    plain = replace(
+        sample_scene(1, 0, PRESETS["easy"]),
+        **{"pose": Pose(0.0, 0.0, 0.0), "occluder": Occluder("none", (0.5,) * 8), **scene},
+    )
     return render(person, still, plain, Stream(1, Domain.PIXELS, 0), size)
 
 
@@ -61,7 +64,12 @@ def test_a_still_face_has_empty_masks():
 
 @pytest.mark.parametrize(
     ("units", "region"),
-    [({"browDownLeft": 1.0, "browDownRight": 1.0}, 0), ({"eyeWideLeft": 1.0}, 1), ({"noseSneerLeft": 1.0}, 2), ({"mouthSmileLeft": 1.0}, 3)],
+    [
+        ({"browDownLeft": 1.0, "browDownRight": 1.0}, 0),
+        ({"eyeWideLeft": 1.0}, 1),
+        ({"noseSneerLeft": 1.0}, 2),
+        ({"mouthSmileLeft": 1.0}, 3),
+    ],
 )
 def test_the_mask_of_a_region_lies_where_the_picture_changes(units, region):
     moved, still = drawn_with(units), drawn_with({})
@@ -118,5 +126,7 @@ def test_the_row_of_an_image_says_what_was_drawn():
     filled = row(drawn)
     assert filled.dtype == ROW and filled.shape == ()
     assert EXPRESSIONS[filled["shown"]] == "surprise"
-    assert filled["pose"].tolist() == pytest.approx([drawn.scene.pose.yaw, drawn.scene.pose.pitch, drawn.scene.pose.roll], rel=1e-6)
+    assert filled["pose"].tolist() == pytest.approx(
+        [drawn.scene.pose.yaw, drawn.scene.pose.pitch, drawn.scene.pose.roll], rel=1e-6
+    )
     assert np.count_nonzero(filled["action_units"]) == len(drawn.expression.actions)

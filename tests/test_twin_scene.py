@@ -1,4 +1,4 @@
-"""Does anything but the expression tell the label?  A linear probe on all that is drawn beside it must stay at chance."""
+"""Does anything but the expression tell the label?  A linear probe on all else that is drawn stays at chance."""
 
 from __future__ import annotations
 
@@ -60,7 +60,9 @@ def test_the_same_probe_finds_the_label_in_the_action_units():
     names = sorted({name for row in rows for name in row})
     table = np.array([[row.get(name, 0) for name in names] for row in rows])
     encoded = OneHotEncoder(handle_unknown="ignore").fit_transform(table)
-    probe = LogisticRegression(max_iter=500, class_weight="balanced").fit(encoded[: twin.train_size], people.labels[: twin.train_size])
+    probe = LogisticRegression(max_iter=500, class_weight="balanced").fit(
+        encoded[: twin.train_size], people.labels[: twin.train_size]
+    )
     predicted = probe.predict(encoded[twin.train_size :])
     assert balanced_accuracy_score(people.labels[twin.train_size :], predicted) > 2.5 / 7
 

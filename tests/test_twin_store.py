@@ -64,7 +64,9 @@ def test_splits_have_the_shapes_and_types_of_the_contract(whole):
 def test_a_stored_image_is_the_rendered_one(whole):
     twin, people, index = load(whole), roster(SPEC), SPEC.train_size + 3
     shown = SPEC.classes[people.labels[index]]
-    drawn = render_image(derive_seed(SPEC.name, SPEC.seed), index, shown, int(people.identities[index]), SPEC.preset, SIZE)
+    drawn = render_image(
+        derive_seed(SPEC.name, SPEC.seed), index, shown, int(people.identities[index]), SPEC.preset, SIZE
+    )
     assert np.array_equal(twin.test.images[3], drawn.image) and np.array_equal(twin.test.masks[3], drawn.masks)
     assert np.array_equal(twin.test.meta["landmarks"][3], drawn.landmarks)
 

@@ -85,10 +85,6 @@ def bake(data: Path) -> dict[str, NDArray]:
     positions, triangles = base.vertices[used], place[base.corners[kept]]
     targets = _targets(data, place)
     skin = vertex_part[used] == SKIN
-    ears = np.zeros(len(used), np.uint8)
-    for target in targets:
-        if target.name in ("loc+l-ear-scale-incr", "loc+r-ear-scale-incr"):
-            ears[target.index] = 1
     return {
         "positions": np.round(positions * 1e4).astype(np.int32),
         "triangles": triangles.astype(np.uint16),
@@ -96,7 +92,6 @@ def bake(data: Path) -> dict[str, NDArray]:
         "vertex_part": vertex_part[used],
         "lips": _painted(data, "lips", texture[used], skin),
         "lids": _painted(data, "eyelids", texture[used], skin),
-        "ears": ears,
         "occlusion": _occlusion(positions, triangles, targets),
         "target_names": np.array([target.name for target in targets]),
         "target_start": np.cumsum([0] + [len(target.index) for target in targets]).astype(np.int32),

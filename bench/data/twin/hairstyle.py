@@ -14,8 +14,14 @@ from bench.data.twin.stream import Stream
 Rgb = tuple[float, float, float]
 
 # The hairline as (z, y) knots over the rest pose, from the back of the neck to the forehead: hair grows above it.
-_SHORT_LINE = ((-0.55, 6.55), (0.15, 6.85), (0.50, 7.10), (0.72, 7.45), (1.05, 7.84), (1.35, 7.97), (1.70, 8.00))
-_LONG_LINE = ((-0.55, 5.90), (0.35, 6.10), (0.55, 6.90), (0.75, 7.40), (1.05, 7.84), (1.35, 7.97), (1.70, 8.00))
+_SHORT_LINE = (
+    (-0.55, 6.50), (0.15, 6.75), (0.50, 6.95), (0.72, 7.25), (0.92, 7.45), (1.05, 7.66), (1.20, 7.90), (1.35, 7.98),
+    (1.70, 8.00),
+)  # fmt: skip
+_LONG_LINE = (
+    (-0.55, 5.90), (0.35, 6.10), (0.55, 6.80), (0.75, 7.25), (0.92, 7.45), (1.05, 7.66), (1.20, 7.90), (1.35, 7.98),
+    (1.70, 8.00),
+)  # fmt: skip
 _LOWER = 0.07  # how far the line comes down the forehead at drop 0
 
 
@@ -50,7 +56,7 @@ STYLES: tuple[Style, ...] = (
     Style("crop", (0.05, 0.14), 0.07, 0.24),
     Style("side part", (0.08, 0.20), 0.05, 0.18, drop=(-0.02, 0.08), part=0.22),
     Style("fringe", (0.08, 0.18), 0.05, 0.08, drop=(0.12, 0.26), fuzz=0.4),
-    Style("afro", (0.28, 0.55), 0.08, 0.08, fuzz=1.0, curl=1.0),
+    Style("full curls", (0.12, 0.28), 0.08, 0.08, fuzz=1.0, curl=1.0, curtain=(0.25, 0.55)),
     Style("bob", (0.08, 0.18), 0.15, 0.01, long=True, curtain=(1.0, 1.5), fuzz=0.4),
     Style("bob with fringe", (0.08, 0.16), 0.11, 0.01, long=True, drop=(0.14, 0.26), curtain=(0.9, 1.6), fuzz=0.4),
     Style("long straight", (0.05, 0.14), 0.16, 0.02, long=True, part=0.12, curtain=(1.8, 2.6)),
@@ -132,7 +138,8 @@ def height_over_hairline(hair: Hair) -> Floats:
     corner = np.maximum(np.float32(0), 1 - np.abs(np.abs(x) - np.float32(0.38)) / np.float32(0.25))
     line = line + np.float32(style.recede) * corner * _ramp(z, 0.6, 0.9)
     height = np.where(head.vertex_part == SKIN, y - line, np.float32(-1))
-    return (height if style.long else np.where(head.ears, np.float32(-1), height)).astype(np.float32)
+    bare_ears = np.where(head.ears, np.minimum(height, np.float32(-0.12)), height)
+    return (height if style.long else bare_ears).astype(np.float32)
 
 
 def scalp_lift(hair: Hair, height: Floats) -> Floats:
@@ -141,7 +148,7 @@ def scalp_lift(hair: Hair, height: Floats) -> Floats:
     if hair.bald:
         return np.zeros_like(height)
     above_neck = _ramp(load_head().rest[:, 1], 6.3, 6.9)
-    return _smooth(0.0, 0.14, height) * np.float32(hair.thickness) * _ear_distance() * above_neck
+    return _smooth(0.0, 0.10 + 1.2 * hair.thickness, height) * np.float32(hair.thickness) * _ear_distance() * above_neck
 
 
 @lru_cache(maxsize=2)

@@ -22,6 +22,7 @@ ASSET = Path(__file__).with_name("head.npz")
 SKIN, LEFT_EYE, RIGHT_EYE, TONGUE, UPPER_TEETH, LOWER_TEETH, MOUTH_CAVITY = 0, 1, 2, 3, 4, 5, 7
 REGIONS = ("brow", "eyes", "nose", "mouth")
 LANDMARKS = ("left eye", "right eye", "nose tip", "left mouth corner", "right mouth corner")  # left is the subject's
+_EAR_MOVES = 0.015  # decimetres
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,7 +110,7 @@ def load_head() -> Head:
         lips=lips,
         lids=(data["lids"] / np.float32(255)).astype(np.float32),
         occlusion=(data["occlusion"] / np.float32(255)).astype(np.float32),
-        ears=data["ears"] > 0,
+        ears=_ears(rest, displacements),
         displacements=displacements,
         local_shapes=tuple(local),
         mouth=mouth,
@@ -124,6 +125,17 @@ def _displacements(data: dict[str, NDArray]) -> dict[str, Displacement]:
     return {
         name: Displacement(index[a:b], offset[a:b]) for name, a, b in zip(names, start[:-1], start[1:], strict=True)
     }
+
+
+def _ears(rest: Floats, displacements: dict[str, Displacement]) -> NDArray[np.bool_]:
+    """The vertices that the ear's scale moves, cut off above and in front, where its shape key fades into the skin."""
+    ears = np.zeros(len(rest), bool)
+    for name in ("loc+l-ear-scale-incr", "loc+r-ear-scale-incr"):
+        key = displacements[name]
+        x, y, z = key.offset.T
+        ears[key.index[x * x + y * y + z * z > _EAR_MOVES * _EAR_MOVES]] = True
+    x, y, z = rest.T
+    return ears & (np.abs(x) > 0.5) & (y > 6.65) & (y < 7.52) & (z > 0.05) & (z < 0.85)
 
 
 def _landmark_vertices(rest: Floats, vertex_part: NDArray[np.uint8], mouth: NDArray[np.intp]) -> tuple[int, int, int]:

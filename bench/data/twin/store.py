@@ -79,8 +79,8 @@ def load(spec: TwinSpec, size: int, folder: Path, workers: int | None = None, pr
         RenderedSplit(
             arrays["images"][part],
             arrays["masks"][part],
-            people.labels[part],
-            people.identities[part],
+            people.labels[part].copy(),  # the roster is cached
+            people.identities[part].copy(),
             arrays["meta"][part],
         )
         for part in (slice(0, split), slice(split, None))

@@ -1,0 +1,83 @@
+"""What happens to the other cells when one fails, is claimed, or takes its process with it?"""
+
+from __future__ import annotations
+
+import os
+import signal
+from dataclasses import replace
+
+import pytest
+from filelock import FileLock
+
+from bench import launch as launching
+from bench import store
+from bench.data.source import Source
+from bench.launch import Job, launch
+from bench.plan import checkpoint_folder
+
+
+@pytest.fixture
+def jobs(tiny, tiny_cell, tmp_path, monkeypatch):
+    monkeypatch.setattr(launching, "_dataset", lambda source, size, folder: tiny)
+    cells = [replace(tiny_cell, seed=seed) for seed in range(3)]
+    source = Source("rafdb", "quick", tmp_path)
+    return [Job(cell, f"key{cell.seed}", source, tmp_path / "results", tmp_path / "runs", "cpu", None, None, False) for cell in cells]
+
+
+def quiet(*told):
+    pass
+
+
+def test_every_cell_leaves_a_record_and_no_checkpoint(jobs):
+    outcomes = list(launch(jobs, 1, quiet))
+    assert [outcome.state for outcome in outcomes] == ["done"] * 3
+    for job in jobs:
+        assert store.load(job.results, job.cell.name).key == job.key
+        assert not list(checkpoint_folder(job.runs, job.cell).glob("checkpoint*"))
+
+
+def test_a_failing_cell_leaves_its_reason_and_stops_no_other(jobs):
+    sick = replace(jobs[1], cell=replace(jobs[1].cell, recipe=replace(jobs[1].cell.recipe, optimizer="sgd", lr=1e30)))
+    outcomes = list(launch([jobs[0], sick, jobs[2]], 1, quiet))
+    assert [outcome.state for outcome in outcomes] == ["done", "failed", "done"]
+    failure = store.load_failure(sick.results, sick.cell.name)
+    assert "the last finite loss was" in failure.reason
+    assert failure.key == sick.key
+
+
+def test_a_finished_cell_takes_its_old_failure_away(jobs):
+    job = jobs[0]
+    store.save_failure(job.results, store.Failure(job.cell.name, job.key, "no luck"))
+    list(launch([job], 1, quiet))
+    assert store.load_failure(job.results, job.cell.name) is None
+
+
+def test_a_cell_that_another_process_runs_is_left_to_it(jobs):
+    folder = checkpoint_folder(jobs[0].runs, jobs[0].cell)
+    folder.mkdir(parents=True)
+    with FileLock(folder / "lock"):
+        (outcome,) = launch(jobs[:1], 1, quiet)
+    assert outcome.state == "claimed"
+    assert store.load(jobs[0].results, jobs[0].cell.name) is None
+
+
+def test_an_error_that_nobody_foresaw_is_named_with_its_place(jobs, monkeypatch):
+    def vanish(source, size, folder):
+        raise FileNotFoundError(2, "No such file", "image.jpg")
+
+    monkeypatch.setattr(launching, "_dataset", vanish)
+    (outcome,) = launch(jobs[:1], 1, quiet)
+    assert outcome.state == "failed"
+    assert "FileNotFoundError" in outcome.line
+    assert "test_launch.py" in outcome.line
+
+
+def _die(job):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_worker_that_dies_again_and_again_costs_its_own_cell_only(jobs, monkeypatch):
+    monkeypatch.setattr(launching, "_work", _die)
+    outcomes = list(launch(jobs[:1], 2, quiet))
+    assert [outcome.state for outcome in outcomes] == ["failed"]
+    assert "died 2 times" in store.load_failure(jobs[0].results, jobs[0].cell.name).reason
