@@ -1,4 +1,4 @@
-"""Which departures from the paper are there, and which can be run?  Reads deviations.toml strictly; imports no torch."""
+"""Which departures from the paper are there, and which can be run?  Reads deviations.toml strictly, without torch."""
 
 from __future__ import annotations
 

@@ -26,9 +26,9 @@ class Entry:
     """One method.
 
     `module` has `build(settings, context) -> bench.method.Method`.  `settings` is the dataclass of its switches.
-    `trunk` says whether it starts from the shared ResNet-18 trunk (and so from the suite's weights) or from a network of
-    its own.  `tunable` are search intervals by switch name.  `own_recipe` are the recipe fields (bench/recipe.py) that the
-    method's authors prescribe: the variant `recipe=own`.
+    `trunk` says whether it starts from the shared ResNet-18 trunk (and so from the suite's weights) or from a network
+    of its own.  `tunable` are search intervals by switch name.  `own_recipe` are the recipe fields (bench/recipe.py)
+    that the method's authors prescribe: the variant `recipe=own`.
     """
 
     title: str

@@ -20,8 +20,8 @@ class CenterWeight:
 
 @dataclass(frozen=True)
 class CenterLoss:
-    """Centre loss (Wen et al. 2016; ydwen/caffe-face): `alpha` is the step of the centres' own update rule, `convention` how
-    the step counts a class's images (baselines/centers.py; the source is `wen`)."""
+    """Centre loss (Wen et al. 2016; ydwen/caffe-face): `alpha` is the step of the centres' own update rule,
+    `convention` how the step counts a class's images (baselines/centers.py; the source is `wen`)."""
 
     loss: CenterWeight = field(default_factory=CenterWeight)
     alpha: float = 0.5
@@ -30,7 +30,8 @@ class CenterLoss:
 
 @dataclass(frozen=True)
 class IslandWeights:
-    """`lambda1` multiplies centre loss and island term (the paper's lambda), `pairwise` the island term in it (its lambda1)."""
+    """`lambda1` multiplies centre loss and island term (the paper's lambda), `pairwise` the island term in it (its
+    lambda1)."""
 
     lambda1: float = 0.01
     pairwise: float = 10.0
@@ -72,8 +73,8 @@ class DdaWeights:
 
 @dataclass(frozen=True)
 class DdaLoss:
-    """DDA loss (Farzaneh and Qi 2020): `normaliser` divides the mean by 2m as the code does or by 2; `alpha` is the step of
-    the centres' own update rule."""
+    """DDA loss (Farzaneh and Qi 2020): `normaliser` divides the mean by 2m as the code does or by 2; `alpha` is the
+    step of the centres' own update rule."""
 
     loss: DdaWeights = field(default_factory=DdaWeights)
     normaliser: DdaNormaliser = "official"

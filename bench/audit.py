@@ -51,7 +51,7 @@ def audit(results: Path, stale: Staleness | None = None) -> tuple[list[str], str
     found += _stale(material.finished, stale) if stale else []
     found += _mixed(material.finished)
     found += reported_audit.problems(material.reported)
-    found += tables.differing(results, suites, material)
+    found += tables.differing(results, suites, material) if suites else []
     checked = f"{plural(len(material.finished.records), 'record')}, {plural(len(suites), 'suite')} of tables"
     return found, f"{checked}: {plural(len(found), 'difference') if found else 'every number follows'}"
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from bench import command, metrics
 from bench.data.catalog import DATASETS, TWINS, info, title
 from bench.errors import UserError, unknown
-from bench.markdown import percent, table
+from bench.markdown import Column, percent, table
 
 if TYPE_CHECKING:
     from bench.method import Method
@@ -147,14 +147,14 @@ def as_text(found: Evaluation) -> str:
         (
             f"{found.checkpoint} on {title(found.dataset)}, perceived expression labels, {found.image_size} px",
             f"correct             {scores.correct} / {scores.n}{missing}",
-            f"accuracy            {percent(metrics.accuracy(found.confusion))}"
-            f"  (95 % Wilson {percent(interval.low)} .. {percent(interval.high)})",
-            f"balanced accuracy   {percent(metrics.balanced_accuracy(found.confusion))}",
+            f"accuracy            {percent(metrics.accuracy(found.confusion))} %"
+            f"  (95 % Wilson interval {percent(interval.low)} to {percent(interval.high)})",
+            f"balanced accuracy   {percent(metrics.balanced_accuracy(found.confusion))} %",
             *(f"note                {note}" for note in found.notes),
             "",
             "Confusion matrix: rows are the labels, columns the answers.",
             "",
-            table(["label", *found.classes, "n"], rows),
+            table([Column("label", "left"), *map(Column, (*found.classes, "n"))], rows),
         )
     )
 

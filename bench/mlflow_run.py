@@ -168,8 +168,8 @@ def address(cell: str) -> dict[str, Any]:
 def params(record: Record) -> dict[str, str]:
     """What was chosen for this run: its axes, its recipe, and its switches.
 
-    Of the switches those without a group (`heads`) and the weights of losses always, so that comparing runs shows no
-    holes; the others where they are not at their defaults.
+    Of the switches, the number of heads and the weights of losses always, so that comparing runs leaves no holes in
+    what is compared most; the others where they are not at their defaults.
     """
     facts: dict[str, Scalar] = {name: value for name, value in record.cell.items() if name != "variant"}
     recipe = {name: record.recipe[name] for name in RECIPE if name in record.recipe}
@@ -252,7 +252,7 @@ def _switches(record: Record) -> Iterator[tuple[str, Scalar]]:
     known = METHODS.get(record.cell["method"])
     default = flatten(known.settings()) if known else {}
     for name, value in record.settings.items():
-        if "." not in name or name.startswith("loss.") or name not in default or default[name] != value:
+        if name == "heads" or name.startswith("loss.") or name not in default or default[name] != value:
             yield name, value
 
 

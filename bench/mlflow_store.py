@@ -94,7 +94,8 @@ def opened(place: Place) -> Iterator[MlflowClient]:
     place.lock.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(place.lock, timeout=LOCK_SECONDS):
         # Processes that make the schema of one missing database at the same time die of it: hence the lock.
-        _connect(place)
+        if place.artifacts is not None:  # a database; a server's own requests fail soon enough
+            _connect(place)
         from mlflow import MlflowClient
 
         logging.getLogger("mlflow").setLevel(os.environ["MLFLOW_LOGGING_LEVEL"])
@@ -182,6 +183,8 @@ def _set_up_environment() -> None:
     os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
     os.environ["MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT"] = "true"
     os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "ERROR")
+    # No connection is kept, so a database that was deleted meanwhile is not written through an old handle.
+    os.environ.setdefault("MLFLOW_SQLALCHEMYSTORE_POOLCLASS", "NullPool")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
 
@@ -191,8 +194,6 @@ def _connect(place: Place) -> None:
 
     In WAL a page that is open in the browser keeps no one from writing.
     """
-    if place.artifacts is None:  # a server: MLflow's own requests fail soon enough
-        return
     from sqlalchemy import create_engine
     from sqlalchemy.pool import NullPool
 

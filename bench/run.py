@@ -69,6 +69,7 @@ def _run(options: argparse.Namespace) -> int:
     if options.plan:
         print(describe(planned(), workers))
         return 0
+    _prove(weights)
     command.writable(options.results)
     command.writable(runs)
     for name, source in sources.items():
@@ -97,6 +98,18 @@ def _cells(
 ) -> tuple[Cell, ...]:
     seeds = parse_seeds(options.seeds) if options.seeds else suite.seeds[budget]
     return cells_of(suite, sources, budget, seeds, weights.name, "faithful")
+
+
+def _prove(weights: Weights) -> None:
+    """Load the trunk's weights once before anything is written.  Raises UserError for a file that does not hold them."""
+    if weights.path is not None:
+        from dan.backbone import resnet18_trunk
+        from dan.weights import WeightsError, load_backbone
+
+        try:
+            load_backbone(resnet18_trunk(), weights.path)
+        except WeightsError as error:
+            raise UserError(str(error)) from None
 
 
 def _launch(

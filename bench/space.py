@@ -1,4 +1,4 @@
-"""Which values may a study try?  Intervals declared beside the method (baselines/registry.py), or given on the command line.
+"""Which values may a study try?  Intervals declared beside the method (baselines/registry.py), or given by --space.
 
 Imports neither torch nor Optuna: `--help-space` reads it.
 """
@@ -57,8 +57,8 @@ def space_of(method: str, given: Sequence[str] = ()) -> Space:
     """The search space of a method: every declared switch, or exactly those `given`.
 
     `given` are texts such as `loss.lambda1` (the declared interval), `loss.lambda1=1e-2..1e2:log`, `heads=1..8` or
-    `affinity.reduction=mean|sum`.  Raises UserError for a method without tunable switches, an unknown switch, an interval
-    that is none, or one that leaves out the published value.
+    `affinity.reduction=mean|sum`.  Raises UserError for a method without tunable switches, an unknown switch, an
+    interval that is none, or one that leaves out the published value.
     """
     declared = entry(method, "--method").tunable
     if not given:
@@ -93,7 +93,7 @@ def as_trained(params: Mapping[str, Scalar]) -> dict[str, Scalar]:
 
 
 def variant_for(method: str, params: Mapping[str, Scalar]) -> Variant:
-    """The variant that a proposal means; switches at their published value are left out, so that trial 0 is `default`."""
+    """The variant that a proposal means.  What is at its published value is left out, so that trial 0 is `default`."""
     known = switches(entry(method).settings)
     return variant_of(
         method, {name: value for name, value in as_trained(params).items() if value != known[name].default}

@@ -1,7 +1,7 @@
 """In which order are proposals made, and what becomes of them when the process is killed?
 
-The k-th finished trial's successor is proposed by a sampler seeded from (seed, k) alone, and trials that a kill left behind
-count for nothing, so that a study run in pieces proposes what an uninterrupted one does.
+After k finished trials the next is proposed by a sampler seeded from (seed, k) alone, and trials that a kill left
+behind count for nothing, so a study run in pieces proposes what an uninterrupted one does.
 """
 
 from __future__ import annotations
@@ -21,16 +21,15 @@ import optuna
 from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 
 from bench import study_text
-from bench.errors import UserError, unknown
+from bench.errors import UserError
 from bench.space import Space, distributions, published
+from bench.study_search import progress_line, pruner, sampler
 from bench.study_storage import open_storage, owned, plain_errors, quiet
 from bench.study_text import FinishedTrial, Identity, Study, objective_value
 from bench.study_workers import Ending, Objective, in_turn, side_by_side
 from bench.switches import Scalar
 
 FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
-STARTUP_TRIALS = 5  # complete trials that the pruner sees before it judges
-SAMPLERS, PRUNERS = ("tpe", "random"), ("median", "none")
 
 Said = Callable[[str], None]
 
@@ -89,7 +88,7 @@ class _Keeper:
     study: optuna.Study = field(init=False)
 
     def open(self) -> None:
-        """Create or load the study, check its identity, give up what a crash left, bring back what the storage lacks."""
+        """Create or load the study, check its identity, give up what a crash left, add what the storage lacks."""
         task = self.task
         text = study_text.load(task.results, task.name)
         if text is not None:
@@ -192,8 +191,10 @@ class _Keeper:
             return self.study.get_trials(deepcopy=False, states=FINISHED)
 
     def _sampler(self, finished: int, total: int) -> optuna.samplers.BaseSampler:
-        """In turn: a function of (seed, finished trials).  Side by side there is no order to repeat, so proposals made at
-        once, here or on another machine, must only differ."""
+        """In turn: a function of (seed, finished trials).
+
+        Side by side there is no order to repeat: proposals made at once, here or on another machine, must only differ.
+        """
         identity = self.task.identity
         axes = [identity.seed, finished]
         if self.study.user_attrs.get("parallel"):
@@ -212,15 +213,15 @@ class _Keeper:
                 self.study.set_user_attr("parallel", True)
 
     def _bring_back(self, text: Study) -> None:
-        """Add the trials that the text has and the storage lacks (it was deleted, or an older copy put in its place)."""
+        """Add the trials that the text has and the storage lacks (it was deleted, or an older copy took its place)."""
         stored = [replace(_text_of(trial), seconds=0.0) for trial in self._finished()]
         lacking = [trial for trial in text.trials if replace(trial, seconds=0.0) not in stored]
         if not lacking:
             return
         if stored != [replace(trial, seconds=0.0) for trial in text.trials[: len(stored)]]:
             raise UserError(
-                f"{study_text.study_path(self.task.results, self.task.name)} and the study's storage hold different trials; "
-                "delete one of them, or begin another study with --study NAME"
+                f"{study_text.study_path(self.task.results, self.task.name)} and the study's storage hold different "
+                "trials; delete one of them, or begin another study with --study NAME"
             )
         space = distributions(self.task.space)
         for trial in text.trials[len(stored) :]:
@@ -242,38 +243,6 @@ def frozen(trial: FinishedTrial, space: dict[str, Any]) -> FrozenTrial:
         user_attrs=attributes,
         intermediate_values=dict(trial.steps),
     )
-
-
-def sampler(kind: str, seed: int) -> optuna.samplers.BaseSampler:
-    """Optuna's sampler of that name."""
-    if kind not in SAMPLERS:
-        raise unknown("sampler", kind, SAMPLERS, "--sampler")
-    return optuna.samplers.RandomSampler(seed) if kind == "random" else optuna.samplers.TPESampler(seed=seed)
-
-
-def pruner(kind: str, epochs: int) -> optuna.pruners.BasePruner:
-    """`median` stops a trial whose best report so far is below the median of the complete trials at the same step.
-
-    It looks at complete trials only; successive halving would also count those that a kill left behind.
-    """
-    if kind not in PRUNERS:
-        raise unknown("pruner", kind, PRUNERS, "--pruner")
-    if kind == "none":
-        return optuna.pruners.NopPruner()
-    return optuna.pruners.MedianPruner(n_startup_trials=STARTUP_TRIALS, n_warmup_steps=-(-epochs // 3))
-
-
-def progress_line(study: Study, trial: FinishedTrial, total: int) -> str:
-    """`[3/20] loss.lambda1=0.3: 41.20 % (complete); best 42.00 %`."""
-    from bench.markdown import percent
-    from bench.space import as_trained
-    from bench.spec import slug
-
-    point = slug(tuple(as_trained(trial.params).items()))
-    outcome = f"{percent(trial.value)} % after {len(trial.steps)} epochs, {trial.state}" if trial.steps else trial.state
-    best = f"; best {percent(study.best.value)} %" if study.best is not None else ""
-    reason = f" ({trial.reason})" if trial.reason else ""
-    return f"[{len(study.trials)}/{total}] {point}: {outcome}{reason}{best}"
 
 
 def _text_of(trial: FrozenTrial) -> FinishedTrial:

@@ -1,6 +1,6 @@
-"""What does a study look like?  Surface over two weights, history, expected best; PNG for print, with their data as CSV.
+"""What does a study look like?  Surface over two weights, history and expected best as PNG, and their data as CSV.
 
-Colours are cividis and Okabe-Ito's, which people with any colour vision tell apart; shapes say the same again, for grey.
+Colours are cividis and Okabe-Ito's, which people with any colour vision tell apart; shapes say the same again in grey.
 """
 
 from __future__ import annotations
@@ -26,10 +26,11 @@ if TYPE_CHECKING:
 BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#6E6E6E"
 DPI = 200
 FEWEST_FOR_CONTOUR = 4
+GRID = 300
 
 
 def draw(study: Study, folder: Path) -> dict[str, str]:
-    """Write the figures that the study has trials for, and their data.  Returns file names by surface, history, expected."""
+    """Write the figures of a study and their data.  Returns file names by surface, history and expected."""
     names: dict[str, str] = {}
     if not study.trials:
         return names
@@ -122,26 +123,37 @@ def _plane(figure: Figure, plot: Axes, study: Study, x: Dimension, y: Dimension)
     done = [trial for trial in study.complete if trial.value is not None]
     early = [trial for trial in study.trials if trial.state != "complete"]
     at, across, values = _values(done, x), _values(done, y), np.array([100 * (trial.value or 0.0) for trial in done])
-    shade = {"cmap": "cividis", "vmin": values.min(initial=np.inf), "vmax": values.max(initial=-np.inf)} if done else {}
+    shade: dict[str, Any] = (
+        {"cmap": "cividis", "vmin": values.min(initial=np.inf), "vmax": values.max(initial=-np.inf)} if done else {}
+    )
     if _spans_a_plane(_scaled(at, x), _scaled(across, y)) and np.ptp(values) > 0:
-        # Linear between the measured points (Delaunay triangles on the axes' own scale): nothing is smoothed or extrapolated.
-        from matplotlib.tri import Triangulation
-
-        triangles = Triangulation(_scaled(at, x), _scaled(across, y)).triangles
-        levels = np.linspace(values.min(), values.max(), 9)
-        plot.tricontourf(at, across, triangles, values, levels=levels, alpha=0.55, **shade)
+        plot.contourf(*_between(at, across, values, x, y), levels=np.linspace(values.min(), values.max(), 9), **shade)
     if done:
         points = plot.scatter(
             at, across, c=values, s=34, edgecolors="black", linewidths=0.6, zorder=3, label="complete", **shade
         )
         figure.colorbar(points, ax=plot, label=f"validation {_objective(study)} in %")
     if early:
-        plot.plot(_values(early, x), _values(early, y), "x", color=GREY, markersize=6, zorder=3, label="stopped early")
+        plot.plot(
+            _values(early, x), _values(early, y), "x", color="black", markersize=6, zorder=3, label="stopped early"
+        )
     _star(plot, study.trials[0], x, y, "*", "published")
     if study.best is not None:
         _star(plot, study.best, x, y, "D", "best")
     _axis(plot, y, "y")
     plot.legend(fontsize=7, loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=4, frameon=False)
+
+
+def _between(at: Any, across: Any, values: Any, x: Dimension, y: Dimension) -> tuple[Any, Any, Any]:
+    """A fine grid with values linear between the measured points, on the axes' own scale: nothing smoothed, nothing
+    extrapolated (Delaunay triangles)."""
+    from matplotlib.tri import LinearTriInterpolator, Triangulation
+
+    u, v = _scaled(at, x), _scaled(across, y)
+    across_x, across_y = (np.linspace(side.min(), side.max(), GRID) for side in (u, v))
+    grid = np.meshgrid(across_x, across_y)  # (GRID, GRID) each
+    inside = LinearTriInterpolator(Triangulation(u, v), values)(*grid)
+    return _unscaled(across_x, x), _unscaled(across_y, y), inside
 
 
 def _along(plot: Axes, study: Study, x: Dimension) -> None:
@@ -155,8 +167,8 @@ def _along(plot: Axes, study: Study, x: Dimension) -> None:
 def _star(plot: Axes, trial: FinishedTrial, x: Dimension, y: Dimension, marker: str, label: str) -> None:
     size = 230 if marker == "*" else 110
     plot.scatter(
-        _values([trial], x), _values([trial], y), s=size, marker=marker, facecolors="none", edgecolors=ORANGE, linewidths=1.8,
-        zorder=4, label=label,
+        _values([trial], x), _values([trial], y), s=size, marker=marker, label=label,
+        facecolors="none", edgecolors=ORANGE, linewidths=1.8, zorder=4,
     )  # fmt: skip
 
 
@@ -166,6 +178,10 @@ def _values(trials: list[FinishedTrial] | tuple[FinishedTrial, ...], axis: Dimen
 
 def _scaled(values: Any, axis: Dimension) -> Any:
     return np.log10(values) if axis.log else values
+
+
+def _unscaled(values: Any, axis: Dimension) -> Any:
+    return 10.0**values if axis.log else values
 
 
 def _spans_a_plane(x: Any, y: Any) -> bool:
@@ -205,7 +221,8 @@ def _objective(study: Study) -> str:
 
 
 def _title(study: Study) -> str:
-    return f"{study.identity.method} on {title(study.identity.dataset)}, {study.identity.budget} budget, {len(study.trials)} trials"
+    identity = study.identity
+    return f"{identity.method} on {title(identity.dataset)}, {identity.budget} budget, {len(study.trials)} trials"
 
 
 def _csv(head: list[str], rows: list[list[Any]]) -> str:

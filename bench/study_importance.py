@@ -1,8 +1,8 @@
 """Which weight mattered?  Two evaluators, both named, because they answer different questions and can disagree.
 
 fANOVA (Hutter et al. 2014): the share of the score's variance over the space that a weight explains, in a random forest
-fitted to the complete trials.  PED-ANOVA (Watanabe et al. 2023): how far the best tenth of the trials is concentrated along
-a weight.  Computed from a study's text; its database is not needed.
+fitted to the complete trials.  PED-ANOVA (Watanabe et al. 2023): how far the best tenth of the trials is concentrated
+along a weight.  Computed from a study's text; its database is not needed.
 """
 
 from __future__ import annotations

@@ -34,8 +34,9 @@ class Decade:
 class Sensitivity:
     """How the complete trials lie about the published point.
 
-    `same` cannot be told from it on this validation split, `below` and `above` can.  `spread` is from the worst to the
-    best complete value.  `error` is the standard error of the published value (validation images as the sample).
+    `same` cannot be told from it on this validation split, `below` and `above` can.  `stopped` trials were stopped
+    early, and `behind` of them were by then worse than the published point at the same step by more than chance.
+    `spread` is from the worst to the best complete value.  `error` is the standard error of the published value.
     """
 
     published: float
@@ -46,6 +47,8 @@ class Sensitivity:
     same: int
     below: tuple[FinishedTrial, ...]
     above: tuple[FinishedTrial, ...]
+    stopped: int
+    behind: tuple[FinishedTrial, ...]
 
     @property
     def spread(self) -> float:
@@ -55,8 +58,8 @@ class Sensitivity:
 def expected_best(values: Sequence[float]) -> tuple[float, ...]:
     """The expected largest of b values drawn without replacement, for b = 1..n.
 
-    sum_i v_(i) C(i-1, b-1) / C(n, b) over the ascending values v_(i): the unbiased form (Tang et al. 2020, "Showing Your
-    Work Doesn't Always Work", eq. 6) of the expected validation performance of Dodge et al. 2019, eq. 4.
+    sum_i v_(i) C(i-1, b-1) / C(n, b) over the ascending values v_(i): the unbiased form (Tang et al. 2020, "Showing
+    Your Work Doesn't Always Work") of the expected validation performance of Dodge et al. 2019 ("Show Your Work").
     """
     ordered = sorted(values)
     n = len(ordered)
@@ -112,12 +115,25 @@ def sensitivity(study: Study) -> Sensitivity | None:
         same=len(study.complete) - 1 - len(below) - len(above),
         below=tuple(below),
         above=tuple(above),
+        stopped=sum(trial.state == "pruned" for trial in study.trials),
+        behind=tuple(trial for trial in study.trials if _was_behind(trial, first, z * math.sqrt(2) * error)),
     )
 
 
+def _was_behind(trial: FinishedTrial, first: FinishedTrial, margin: float) -> bool:
+    """Whether a trial was stopped at a step where the published point had more, by more than `margin`."""
+    if trial.state != "pruned" or not trial.steps:
+        return False
+    step, value = trial.steps[-1]
+    return dict(first.steps).get(step, value) - value > margin
+
+
 def standard_error(scores: Sequence[Score], objective: Objective) -> float:
-    """The binomial standard error of a mean over seeds, as if all seeds were one: they share the validation images, so more
-    seeds bring no more images.  sqrt(p (1 - p) / n), for the balanced accuracy summed over classes and divided by C."""
+    """The binomial standard error of a mean over seeds: sqrt(p (1 - p) / n), for the balanced accuracy the root of the
+    sum of p_c (1 - p_c) / n_c over the classes, divided by their number C.
+
+    All seeds count as one: they share the validation images, so more seeds bring no more images.
+    """
     if objective == "accuracy":
         p, n = float(np.mean([score.accuracy for score in scores])), scores[0].n
         return math.sqrt(p * (1 - p) / n)
@@ -155,6 +171,6 @@ def surface(study: Study, names: tuple[str, str], edges: tuple[Sequence[float], 
 
 
 def _in_bin(value: float, edges: Sequence[float], place: int) -> bool:
-    """Half-open bins; the last one holds its upper end, and values that stray outside by rounding fall in the end bins."""
+    """Half-open bins; the last one holds its upper end.  What strays outside by rounding falls in the end bins."""
     index = int(np.searchsorted(edges, value, side="right")) - 1
     return min(max(index, 0), len(edges) - 2) == place

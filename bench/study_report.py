@@ -5,12 +5,12 @@ Made from results/studies, results/tuned and results/records; no database, no tr
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from bench.atomic import write_text
 from bench.data.catalog import title
-from bench.differences import against
 from bench.footers import COLUMNS, NUMERIC, PROTOCOLS
 from bench.markdown import (
     MISSING,
@@ -18,25 +18,21 @@ from bench.markdown import (
     Page,
     Section,
     count,
-    half_width,
     link,
-    p_value,
     percent,
     plural,
-    points,
     spans,
     table,
 )  # fmt: skip
 from bench.plan import duration
-from bench.record import Score
 from bench.space import as_trained
 from bench.spec import slug
-from bench.stats import summarise_seeds
 from bench.study_importance import FEWEST, Importance, importances
 from bench.study_numbers import expected_best, values_of
+from bench.study_outcome import gain, joined, outcome, scored_cells, setting
 from bench.study_score import Scored, scored
 from bench.study_sensitivity import answer, surface_table
-from bench.study_text import FinishedTrial, Study
+from bench.study_text import Study
 from bench.tuned import Winner, budgets_line, load_all, winner_path
 
 MADE_BY = "Rendered from `results/` by `python -m bench.tune --report`; not edited by hand."
@@ -50,17 +46,17 @@ def page(study: Study, winner: Winner | None, found: Scored | None, pictures: Ma
     return Page(
         heading=f"Study: {identity.method} on {title(identity.dataset)}",
         status=_status(study),
-        table=_outcome(study, winner, found),
+        table=outcome(study, winner, found),
         sections=(
-            Section("Gain on unseen seeds", _gain(winner, found)),
+            Section("Gain on unseen seeds", gain(winner, found)),
             Section(
                 "Is the score sensitive to the weights?",
-                _joined(answer(study), surface_table(study), _image(pictures, "surface")),
+                joined(answer(study), surface_table(study), _image(pictures, "surface")),
             ),
             Section("Importance", _importance(study, importances(study))),
             Section(
                 "What searching bought",
-                _joined(_bought(study), _image(pictures, "history"), _image(pictures, "expected")),
+                joined(_bought(study), _image(pictures, "history"), _image(pictures, "expected")),
             ),
             Section("Trials", _trials(study)),
         ),
@@ -92,14 +88,14 @@ def overview(studies: Sequence[Study], winners: Mapping[str, Winner], found: Map
                 count(len(study.trials)),
                 percent(study.trials[0].value if study.trials else None),
                 percent(study.best.value if study.best else None),
-                *_scored_cells(scores, winner),
+                *scored_cells(scores, winner),
             )
         )
-    columns = (
-        Column("Dataset", "left"), Column("Method", "left"), Column("Budget", "left"), Column("Study", "left"), Column("Trials"),
-        Column("Validation, published"), Column("Validation, best"), Column("Test, published"), Column("Test, tuned"), Column("Gain"),
-        Column("±"), Column("Seeds"),
+    left = ("Dataset", "Method", "Budget", "Study")
+    right = (
+        "Trials", "Validation, published", "Validation, best", "Test, published", "Test, tuned", "Gain", "±", "Seeds",
     )  # fmt: skip
+    columns = (*(Column(head, "left") for head in left), *map(Column, right))
     status = "Weights tuned on validation splits, then scored on the test split with seeds that no trial has seen."
     return Page(
         "Studies", "  ".join((status, *lines)), table(columns, rows), footers=(_READING, COLUMNS[0]), made_by=MADE_BY
@@ -125,8 +121,8 @@ def render(results: Path, studies: Sequence[Study]) -> tuple[Path, ...]:
 
 
 _READING = (
-    "The validation figure of the best trial is a maximum over trials and so too high; the gain is the paired difference on "
-    "the test split over scoring seeds, with the half-width of its 95 % t-interval."
+    "The validation figure of the best trial is a maximum over trials and so too high.  The gain is the paired "
+    "difference on the test split over scoring seeds, with the half-width of its 95 % t-interval."
 )
 
 
@@ -144,104 +140,19 @@ def _status(study: Study) -> str:
     )
 
 
-def _outcome(study: Study, winner: Winner | None, found: Scored | None) -> str:
-    """Published and tuned: settings, validation value, and the test split over scoring seeds."""
-    if not study.trials:
-        return ""
-    columns = (
-        Column("Row", "left"), *(Column(f"`{name}`") for name in study.identity.space), Column("Validation"),
-        Column("Test"), Column("±"), Column("Balanced"), Column("±"), Column("Seeds"),
-    )  # fmt: skip
-    rows = [_row("published", study.trials[0], found.published if found else {})]
-    if study.best is not None:
-        won = winner is not None and not winner.variant
-        rows.append(
-            _row("tuned (the published point won)" if won else "tuned", study.best, found.tuned if found else {})
-        )
-    return table(columns, rows)
-
-
-def _row(label: str, trial: FinishedTrial, scores: Mapping[int, Score]) -> tuple[str, ...]:
-    settings = (_setting(value) for value in as_trained(trial.params).values())
-    return (
-        label,
-        *settings,
-        percent(trial.value),
-        *_mean_cells(scores, "accuracy"),
-        *_mean_cells(scores, "balanced_accuracy"),
-        spans(scores) or MISSING,
-    )
-
-
-def _mean_cells(scores: Mapping[int, Score], figure: str) -> tuple[str, str]:
-    if not scores:
-        return MISSING, ""
-    summary = summarise_seeds([getattr(score, figure) for score in scores.values()])
-    return percent(summary.mean), half_width(summary.half_width)
-
-
-def _gain(winner: Winner | None, found: Scored | None) -> str:
-    """Tuned less published on the test split, seed by seed, for accuracy and balanced accuracy."""
-    if winner is None or found is None:
-        return "The winner has not been scored yet."
-    if not winner.variant:
-        return "The published point won on the validation split, so tuned and published are the same cells: the gain is zero by construction."
-    columns = (
-        Column("Figure", "left"), Column("Seeds"), Column("Published"), Column("Tuned"), Column("Gain"), Column("±"), Column("p", "left"),
-    )  # fmt: skip
-    rows = []
-    for name, figure in (("accuracy", "accuracy"), ("balanced accuracy", "balanced_accuracy")):
-        base = {seed: getattr(score, figure) for seed, score in found.published.items()}
-        tuned = {seed: getattr(score, figure) for seed, score in found.tuned.items()}
-        (difference,) = against(base, [(name, tuned)])
-        if difference is None:
-            return "Published and tuned share no finished scoring seed yet."
-        shared = sorted(base.keys() & tuned.keys())
-        p = difference.why or (
-            f"{p_value(difference.p or 0.0)}, at the least {p_value(difference.smallest_p)} with {plural(difference.seeds, 'seed')}"
-        )
-        means = (sum(side[seed] for seed in shared) / len(shared) for side in (base, tuned))
-        rows.append(
-            (
-                name,
-                str(difference.seeds),
-                *map(percent, means),
-                points(difference.summary.mean),
-                half_width(difference.summary.half_width),
-                p,
-            )
-        )
-    return _joined(
-        table(columns, rows),
-        "p: exact sign-flip test over seeds, paired; the two figures are two tests of one question.",
-    )
-
-
-def _scored_cells(found: Scored | None, winner: Winner | None) -> tuple[str, ...]:
-    if found is None or winner is None:
-        return (MISSING, MISSING, MISSING, "", MISSING)
-    shared = sorted(found.published.keys() & found.tuned.keys())
-    if not shared:
-        return (MISSING, MISSING, MISSING, "", MISSING)
-    base = [found.published[seed].accuracy for seed in shared]
-    tuned = [found.tuned[seed].accuracy for seed in shared]
-    gain = summarise_seeds([b - a for a, b in zip(base, tuned, strict=True)])
-    means = (percent(sum(side) / len(side)) for side in (base, tuned))
-    return (*means, points(gain.mean), half_width(gain.half_width), spans(shared))
-
-
 def _importance(study: Study, found: Sequence[Importance]) -> str:
     if len(study.identity.space) < 2:
         return ""
     if not found:
-        return f"Not estimated: it takes {FEWEST} complete trials that differ in value; this study has {len(study.complete)} complete."
+        have = plural(len(study.complete), "complete trial")
+        return f"Not estimated: it takes {FEWEST} complete trials that differ in value; this study has {have}."
     columns = (Column("Parameter", "left"), Column("fANOVA"), Column("PED-ANOVA"))
     rows = [(f"`{each.name}`", f"{each.fanova:.2f}", f"{each.ped_anova:.2f}") for each in found]
-    return _joined(
+    return joined(
         table(columns, rows),
-        "Shares of 1, from the complete trials.  fANOVA (Hutter et al. 2014): of the variance that a random forest explains over "
-        "the whole space.  PED-ANOVA (Watanabe et al. 2023): of what tells the best tenth of the trials from the rest.  The "
-        "sampler prefers good regions, which flatters neither evaluator; where they disagree, the trials do not decide.",
+        "Shares of 1, from the complete trials.  fANOVA (Hutter et al. 2014): of the variance that a random forest "
+        "explains over the whole space.  PED-ANOVA (Watanabe et al. 2023): of what tells the best tenth of the trials "
+        "from the rest.  Trials crowd where the sampler hopes; where the two disagree, the trials do not decide.",
     )
 
 
@@ -251,19 +162,18 @@ def _bought(study: Study) -> str:
     curve = expected_best(values_of(study))
     shown = sorted({b for b in (1, 2, 5, 10, 20, 50, 100, 200) if b < len(curve)} | {len(curve)})
     rows = [tuple(percent(curve[b - 1]) for b in shown)]
-    return _joined(
+    return joined(
         table(tuple(Column(plural(b, "trial")) for b in shown), rows),
-        "Expected best validation value of so many of these trials, drawn at random (Tang et al. 2020, eq. 6; a pruned trial "
-        "counts with its last report).  Trials of a sampler that learns are not independent, so this describes the study and "
-        "promises nothing for the next.",
+        "Expected best validation value of so many of these trials, drawn at random (Tang et al. 2020; a pruned trial "
+        "counts with its last report).  Trials of a sampler that learns are not independent, so this describes the "
+        "study and promises nothing for the next.",
     )
 
 
 def _trials(study: Study) -> str:
     names = list(study.identity.space)
-    columns = (
-        Column("Trial"), *(Column(f"`{name}`") for name in names), Column("Validation"), Column("Epochs"), Column("Ended", "left"),
-    )  # fmt: skip
+    heads = ("Trial", *(f"`{name}`" for name in names), "Validation", "Epochs")
+    columns = (*map(Column, heads), Column("Ended", "left"))
     rows = []
     for number, trial in enumerate(study.trials):
         settings = as_trained(trial.params)
@@ -271,40 +181,38 @@ def _trials(study: Study) -> str:
         rows.append(
             (
                 str(number),
-                *(_setting(settings[name]) for name in names),
+                *(setting(settings[name]) for name in names),
                 percent(trial.value),
                 str(len(trial.steps)),
                 " ".join(ended.split()),
             )
         )
-    return _joined(
+    return joined(
         table(columns, rows), "Trial 0 is the published point.  The value of a pruned trial is its last report."
     )
 
 
 def _footers(study: Study) -> tuple[str, ...]:
-    identity = study.identity
-    states = {
-        state: sum(trial.state == state for trial in study.trials) for state in ("complete", "pruned", "diverged")
-    }
+    identity, recipe = study.identity, study.identity.recipe
+    ended = Counter(trial.state for trial in study.trials)
     epochs = sum(len(trial.steps) for trial in study.trials)
     seconds = sum(trial.seconds for trial in study.trials)
-    spent = ", ".join(f"{number} {state}" for state, number in states.items() if number)
-    validation = next((trial.scores[0].n for trial in study.trials if trial.scores), None)
+    validation = next((count(trial.scores[0].n) for trial in study.trials if trial.scores), MISSING)
+    order = (
+        "the same command gives the same trials, however often it is interrupted"
+        if study.order_repeatable
+        else "trials ran side by side, so the order is not repeatable"
+    )
     return (
-        f"Spent: {plural(len(study.trials), 'trial')} ({spent or 'none'}), {plural(epochs, 'epoch')}, {duration(seconds)}.",
-        f"Objective: {OBJECTIVES[identity.objective]} on {count(validation) if validation else MISSING} validation images at the "
-        f"epoch that is best on them, mean over tuning {plural(len(identity.tuning_seeds), 'seed')} {spans(identity.tuning_seeds)}; "
-        "scoring seeds are others.",
+        f"Spent: {plural(len(study.trials), 'trial')} ({', '.join(f'{n} {state}' for state, n in ended.items())}), "
+        f"{plural(epochs, 'epoch')}, {duration(seconds)}.",
+        f"Objective: {OBJECTIVES[identity.objective]} on {validation} validation images, at the epoch that is best on "
+        f"them; mean over the tuning seeds ({spans(identity.tuning_seeds)}), which score nothing.",
         f"Protocol `honest`: {PROTOCOLS['honest']}.  Tuning ran without the test split in memory.",
-        f"Budget `{identity.budget}`: {identity.recipe.get('epochs')} epochs, {identity.recipe.get('image_size')} px, batch "
-        f"{identity.recipe.get('batch_size')}; weights {identity.weights}; {NUMERIC[str(identity.recipe.get('numeric', 'faithful'))]}.",
-        f"Search: {identity.sampler.upper()} sampler, pruner {identity.pruner}, seed {identity.seed}, Optuna {identity.optuna}; "
-        + (
-            "the same command gives the same trials, however often it is interrupted."
-            if study.order_repeatable
-            else "not order-repeatable."
-        ),
+        f"Budget `{identity.budget}`: {recipe.get('epochs')} epochs, {recipe.get('image_size')} px, batch "
+        f"{recipe.get('batch_size')}; weights {identity.weights}; {NUMERIC[str(recipe.get('numeric', 'faithful'))]}.",
+        f"Search: {identity.sampler.upper()} sampler, pruner {identity.pruner}, seed {identity.seed}, Optuna "
+        f"{identity.optuna}; {order}.",
         "Space: " + "; ".join(f"`{name}={domain}`" for name, domain in identity.space.items()) + ".",
         f"Data digest `{identity.data[:12]}`, study digest `{study.digest[:12]}`.",
         _READING,
@@ -323,11 +231,3 @@ def _image(pictures: Mapping[str, str], which: str) -> str:
         "expected": "Expected best value against the number of trials",
     }
     return f"![{texts[which]}]({pictures[which]})" if which in pictures else ""
-
-
-def _setting(value: object) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)
-
-
-def _joined(*parts: str) -> str:
-    return "\n\n".join(part for part in parts if part)

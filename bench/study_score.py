@@ -1,4 +1,4 @@
-"""Does the winner hold on seeds that no trial has seen?  The published and the tuned method through the ordinary record store."""
+"""Does the winner hold on seeds that no trial has seen?  Published and tuned, as ordinary cells and records."""
 
 from __future__ import annotations
 

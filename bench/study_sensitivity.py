@@ -1,4 +1,4 @@
-"""Are the results "not particularly sensitive" to the weights?  The paper's sentence answered with the measured surface."""
+"""Are the results "not particularly sensitive" to the weights?  The paper's sentence, answered by the trials."""
 
 from __future__ import annotations
 
@@ -23,22 +23,23 @@ def answer(study: Study) -> str:
     if found is None or len(study.complete) < 2:
         return " ".join(part for part in (claim, "Nothing can be said before two trials are complete.") if part)
     others = len(study.complete) - 1
-    early = sum(trial.state == "pruned" for trial in study.trials)
     lost = sum(trial.state == "diverged" for trial in study.trials)
-    measured = (
-        f"Measured: the {plural(len(study.complete), 'complete trial')} span {percent(found.worst)} to {percent(found.best)} % "
-        f"({points(found.spread).lstrip('+')} points); the published point has {percent(found.published)} %, with a standard error of "
-        f"{points(found.error).lstrip('+')} points on {count(found.n_val)} validation images.  Of the {plural(others, 'other')}, "
-        f"{found.same} cannot be told from it (95 %, each on its own, as if on other images: a cautious test), "
-        f"{len(found.below)} are worse and {len(found.above)} better."
+    parts = (
+        claim,
+        f"Measured: the {plural(len(study.complete), 'complete trial')} span {percent(found.worst)} to "
+        f"{percent(found.best)} % ({_distance(found.spread)} points).  The published point has "
+        f"{percent(found.published)} %, with a standard error of {_distance(found.error)} points on "
+        f"{count(found.n_val)} validation images.",
+        f"Of the {plural(others, 'other')}, {found.same} cannot be told from it (95 %, each on its own, as if measured "
+        f"on other images: a cautious test), {len(found.below)} are worse and {len(found.above)} better.",
+        f"{plural(found.stopped, 'trial')} stopped early, behind the median of the complete ones; {len(found.behind)} of "
+        "them were by then worse than the published point at the same step by more than chance."
+        if found.stopped
+        else "",
+        f"In {plural(lost, 'trial')} the training diverged." if lost else "",
+        _verdict(study, found, lost),
     )
-    stopped = (
-        f"{plural(early, 'trial')} stopped early, behind the median of the complete ones: worse so far, not measured to the end."
-        if early
-        else ""
-    )
-    diverged = f"In {plural(lost, 'trial')} the training diverged." if lost else ""
-    return "  ".join(part for part in (claim, measured, stopped, diverged, _verdict(study, found, lost)) if part)
+    return "  ".join(part for part in parts if part)
 
 
 def surface_table(study: Study) -> str:
@@ -60,8 +61,9 @@ def surface_table(study: Study) -> str:
             for cell in line
         )
         rows.append((_span(edges[1], place), *texts))
-    more = f"  Other parameters vary too: {', '.join(axis.name for axis in axes[2:])}." if len(axes) > 2 else ""
-    return f"{table(columns, rows)}\n\nMean validation value in % (complete trials in the cell) and how many were stopped or diverged.{more}"
+    key = "Mean validation value in % (complete trials in the cell) and how many were stopped or diverged."
+    others = ", ".join(axis.name for axis in axes[2:])
+    return f"{table(columns, rows)}\n\n{key}" + (f"  Other parameters vary too: {others}." if others else "")
 
 
 def numeric_axes(dimensions: Sequence[Dimension]) -> tuple[Dimension, ...]:
@@ -77,18 +79,23 @@ def edges_of(axis: Dimension) -> tuple[float, ...]:
 
 
 def _verdict(study: Study, found: Sensitivity, lost: int) -> str:
-    if not found.below and not found.above and not lost:
-        return "**So no sensitivity can be seen on this data with this many images**; a smaller effect than that cannot be excluded."
     parts = []
     if found.below:
-        parts.append(f"the score does fall in part of the range (worse: {_ranges(study, found.below)})")
+        parts.append(f"the score falls in part of the range (worse: {_ranges(study, found.below)})")
+    if found.behind:
+        parts.append(f"it was already lower where trials were stopped ({_ranges(study, found.behind)})")
     if found.above:
-        parts.append(
-            f"the published point can be improved on (better: {_ranges(study, found.above)}), if it holds on unseen seeds"
-        )
+        parts.append(f"the published point can be improved on (better: {_ranges(study, found.above)}), on this split")
     if lost:
         parts.append("some weights end in no model at all")
-    return f"**So it is not flat over the whole range**: {'; '.join(parts)}."
+    if parts:
+        return f"**So the score is not flat over the whole range**: {'; '.join(parts)}."
+    return "**So no sensitivity can be seen on this data with this many images**; a smaller effect cannot be excluded."
+
+
+def _distance(fraction: float) -> str:
+    """A distance in points, without a sign."""
+    return points(fraction).lstrip("+")
 
 
 def _ranges(study: Study, trials: Sequence[FinishedTrial]) -> str:

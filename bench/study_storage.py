@@ -15,6 +15,7 @@ from filelock import FileLock, Timeout
 from optuna.exceptions import StorageInternalError
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
+from sqlalchemy.exc import SQLAlchemyError
 
 from bench.atomic import write_text
 from bench.errors import UserError
@@ -65,7 +66,7 @@ def plain_errors(folder: Path, name: str, url: str | None) -> Iterator[None]:
         yield
     except ImportError as error:
         raise UserError(f"--storage {place}: the database driver is not installed ({error}); install it") from None
-    except (StorageInternalError, OSError, *_database_errors()) as error:
+    except (StorageInternalError, OSError, SQLAlchemyError) as error:
         reason = _first_line(error)
         advice = (
             "another program holds the database: end it, or wait and run the command again"
@@ -110,12 +111,6 @@ def _mend(path: Path) -> None:
         with path.open("r+b") as file:
             file.truncate(len(whole))
             os.fsync(file.fileno())
-
-
-def _database_errors() -> tuple[type[Exception], ...]:
-    from sqlalchemy.exc import SQLAlchemyError
-
-    return (SQLAlchemyError,)
 
 
 def _first_line(error: BaseException) -> str:

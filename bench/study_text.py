@@ -1,4 +1,4 @@
-"""What is a study, once it is text?  Its identity and every finished trial, as JSON below results/studies; no database is needed."""
+"""What is a study, once it is text?  Its identity and every finished trial, as JSON below results/studies."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ MOST_LISTED = 4
 
 @dataclass(frozen=True)
 class Identity:
-    """Everything on which a study's values or the order of its proposals depend.  A study is resumed under the same only.
+    """Everything on which a study's values or the order of its proposals depend; it is resumed under the same only.
 
-    `space` maps a switch to its domain as --space takes it and `published` to its value in trial 0.  `recipe` is the one that all
-    trials share, `sources` the digests of the files that a trial imports, `data` the digest of the dataset.
+    `space` maps a switch to its domain as --space takes it and `published` to its value in trial 0.  `recipe` is the
+    one that all trials share, `sources` holds the digests of the files that a trial imports, `data` the dataset's.
     """
 
     dataset: str
@@ -52,7 +52,7 @@ class FinishedTrial:
     """One finished trial.  `params` is the exact proposal (`space.as_trained` is what was trained).
 
     `steps` are the reports (step, value): after each epoch, counted on over the seeds, the mean of the seeds so far.
-    `scores` are the validation counts of each tuning seed at its best epoch; fewer than seeds where the trial was pruned.
+    `scores` are the validation counts of each tuning seed at its best epoch; empty unless the trial is complete.
     `value` is the mean objective over the seeds; for a pruned trial its last report; None where it diverged at once.
     `reason` says why it diverged.
     """
@@ -68,8 +68,11 @@ class FinishedTrial:
 
 @dataclass(frozen=True)
 class Study:
-    """A study as text.  `order_repeatable` is False as soon as trials ran side by side; `interrupted` counts trials that a
-    kill left unfinished (they were proposed anew)."""
+    """A study as text.
+
+    `order_repeatable` is False as soon as trials ran side by side.  `interrupted` counts trials that a kill left
+    unfinished (they were proposed anew).
+    """
 
     name: str
     identity: Identity
@@ -139,7 +142,8 @@ def trial_from(content: Mapping[str, Any]) -> FinishedTrial:
 
 def score_from(content: Mapping[str, Any]) -> Score:
     """Validation counts that went through JSON."""
-    return Score(**{key: tuple(value) if isinstance(value, list) else value for key, value in content.items()})
+    values: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in content.items()}
+    return Score(**values)
 
 
 def objective_value(score: Score, objective: Objective) -> float:

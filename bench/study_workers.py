@@ -21,7 +21,7 @@ DEATHS = 3  # so many dead worker processes end the study: what kills them will 
 
 Tell = Callable[[int, float], None]  # (step, value); raises Pruned when the trial should stop
 Objective = Callable[[Mapping[str, Scalar], Tell], tuple[Score, ...]]
-"""Trains one proposal and gives the validation counts of each tuning seed.  Raises CellError where the proposal diverges."""
+"""Trains a proposal and gives the validation counts of each tuning seed.  Raises CellError where it diverges."""
 
 
 class Pruned(Exception):
@@ -80,8 +80,7 @@ def side_by_side(owner: Owner, objective: Objective, workers: int) -> None:
                     connection.send(owner.params(trial))
                 if not busy:
                     return
-                for connection in wait(list(busy)):
-                    assert isinstance(connection, Connection)
+                for connection in _ready(busy):
                     try:
                         message = connection.recv()
                         if not isinstance(message, Ending):
@@ -122,6 +121,11 @@ def attempt(objective: Objective, params: Mapping[str, Scalar], tell: Tell) -> E
 
 def _out_of_memory(error: CellError) -> bool:
     return type(error.__context__).__name__ == "OutOfMemoryError"
+
+
+def _ready(busy: Mapping[Connection, Any]) -> list[Connection]:
+    """The connections on which a message waits, or whose worker is gone."""
+    return [each for each in wait(list(busy)) if isinstance(each, Connection)]
 
 
 def _asking(owner: Owner, trial: Any) -> Tell:

@@ -54,8 +54,8 @@ def _parent(results: Path, study: Study, start: int, end: int) -> Run:
         "order_repeatable": str(study.order_repeatable).lower(),
         "mlflow.source.name": "bench.tune",
         "mlflow.source.type": "LOCAL",
-        NOTE: f"A study: {len(study.trials)} trials of {identity.method} on {title(identity.dataset)}, {identity.budget} budget, "
-        f"by validation {identity.objective}.  No test label was read.",
+        NOTE: f"A study: {len(study.trials)} trials of {identity.method} on {title(identity.dataset)}, "
+        f"{identity.budget} budget, by validation {identity.objective}.  No test label was read.",
     }
     params = {
         "method": identity.method,
@@ -131,7 +131,7 @@ def _trial(study: Study, number: int, start: int, end: int) -> Run:
 
 
 def _moments(study: Study, end: int) -> Iterator[tuple[int, int]]:
-    """Start and end of each trial in milliseconds since 1970: laid end to end before the file's time, for charts only."""
+    """Start and end of each trial in milliseconds since 1970: laid end to end before the file's time, for charts."""
     at = end - int(1000 * sum(trial.seconds for trial in study.trials))
     for trial in study.trials:
         yield at, at + int(1000 * trial.seconds)

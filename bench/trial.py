@@ -1,4 +1,4 @@
-"""What is a trial worth?  Its score on the validation split, mean over tuning seeds; the test split is not even there."""
+"""What is a trial worth?  Its validation score, mean over tuning seeds; the test split is not even there."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ SCORES = "scores.json"
 class Training:
     """Trains proposals as the honest protocol does.  A call trains one; it can be sent to a worker process.
 
-    `images` gives the dataset.  `cell` is the cell of the published method; a proposal changes its variant, a tuning seed
-    its seed.  `folder` holds what an interrupted trial goes on from.
+    `images` gives the dataset.  `cell` is the cell of the published method; a proposal changes its variant, a tuning
+    seed its seed.  `folder` holds what an interrupted trial goes on from.
     """
 
     images: Callable[[], Dataset]
@@ -77,7 +77,7 @@ class Training:
         return tuple(chosen)
 
     def _train(self, cell: Cell, dataset: Dataset, folder: Path, seen: Callable[[Score], None]) -> list[Score]:
-        """Validation counts after each epoch.  What an earlier process has done of it is told again, in the same order."""
+        """Validation counts after each epoch.  What an earlier process did of it is told again, in the same order."""
         start = Start(inputs(cell, dataset.digest, self.weights_sha256).key, folder, self.weights, self.weights_sha256)
         finished = _finished(folder, start.key)
         for score in finished:
@@ -106,7 +106,7 @@ def _validation_only(images: Callable[[], Dataset]) -> Dataset:
 
 
 def without_test(dataset: Dataset) -> Dataset:
-    """The dataset with an empty test split: what is not there cannot be looked at.  Nothing of `dataset.test` is read."""
+    """The dataset with an empty test split: what is not there cannot be looked at.  `dataset.test` is not touched."""
     none = np.empty(0, dtype=np.int64)
     return replace(dataset, test=Split(dataset.train.images[:0], none, none, dataset.train.ids[:0]))
 

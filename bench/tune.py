@@ -1,4 +1,4 @@
-"""How does a person tune a method's weights?  The command line only: what is done stands in study, trial, tuned and study_report."""
+"""How does a person tune a method's weights?  The command line only: the work is in study, trial and study_report."""
 
 from __future__ import annotations
 

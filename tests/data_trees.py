@@ -1,4 +1,5 @@
-"""Tiny datasets in the layouts of the real ones, made of generated pixels: the ground on which the readers' tests stand."""
+"""Tiny datasets in the layouts of the real ones, made of generated pixels: the ground on which the readers' tests
+stand."""
 
 from __future__ import annotations
 
@@ -11,7 +12,16 @@ import numpy as np
 from PIL import Image
 
 RAF_CODES = {1: "surprise", 2: "fear", 3: "disgust", 4: "happiness", 5: "sadness", 6: "anger", 7: "neutral"}
-AFFECTNET_CODES = {0: "neutral", 1: "happiness", 2: "sadness", 3: "surprise", 4: "fear", 5: "disgust", 6: "anger", 7: "contempt"}
+AFFECTNET_CODES = {
+    0: "neutral",
+    1: "happiness",
+    2: "sadness",
+    3: "surprise",
+    4: "fear",
+    5: "disgust",
+    6: "anger",
+    7: "contempt",
+}
 SFEW_FOLDERS = ("Angry", "Disgust", "Fear", "Happy", "Neutral", "Sad", "Surprise")
 
 
@@ -106,12 +116,22 @@ def affectnet_reduced(root: Path, train: int = 2, test: int = 1, codes: tuple[in
 
 
 AFFECTNET_HEADER = (
-    "subDirectory_filePath", "face_x", "face_y", "face_width", "face_height", "facial_landmarks", "expression", "valence", "arousal",
-)  # fmt: skip
+    "subDirectory_filePath",
+    "face_x",
+    "face_y",
+    "face_width",
+    "face_height",
+    "facial_landmarks",
+    "expression",
+    "valence",
+    "arousal",
+)
 LANDMARKS = ";".join(["10.5"] * 136)
 
 
-def affectnet_row(path: str, code: object, box: tuple[object, ...] = (10, 20, 60, 70), landmarks: str = LANDMARKS) -> list[object]:
+def affectnet_row(
+    path: str, code: object, box: tuple[object, ...] = (10, 20, 60, 70), landmarks: str = LANDMARKS
+) -> list[object]:
     return [path, *box, landmarks, code, 0.1, -0.2]
 
 
@@ -151,9 +171,12 @@ def append_rows(path: Path, *rows: list[object]) -> None:
 
 
 def sfew(
-    root: Path, train: int = 2, test: int = 1, train_at: str = "Train/Train_Aligned_Faces",
+    root: Path,
+    train: int = 2,
+    test: int = 1,
+    train_at: str = "Train/Train_Aligned_Faces",
     test_at: str = "Val/Val_Aligned_Faces_new/Val_Aligned_Faces",
-) -> Path:  # fmt: skip
+) -> Path:
     """The aligned release; stills of one film stay in one split."""
     seed = seeds()
     for place, count, film in ((train_at, train, "TrainFilm"), (test_at, test, "ValFilm")):
@@ -166,7 +189,8 @@ def sfew(
 
 
 def facial_expressions(root: Path, people: int = 40) -> Path:
-    """`data/legend.csv` + `images/`: two photos of each person, one emotion each, words in mixed case, CRLF at places."""
+    """`data/legend.csv` + `images/`: two photos of each person, one emotion each, words in mixed case, CRLF at
+    places."""
     words = ("neutral", "HAPPINESS", "sadness", "Surprise", "fear", "disgust", "ANGER", "contempt")
     lines = ["user.id,image,emotion"]
     for person in range(people):

@@ -95,6 +95,10 @@ def better(record: Record) -> Record:
     return replace(record, scores=record.scores | {"last": improved})
 
 
+def more_images(record: Record) -> Record:
+    return replace(record, scores=record.scores | {"last": replace(record.scores["last"], n=71)})
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [
@@ -102,8 +106,10 @@ def better(record: Record) -> Record:
         (lambda record: replace(record, test_correct_by_epoch=(30, 46, 40)), ["correct by epoch"]),
         (
             lambda record: replace(record, scores=record.scores | {"last": record.scores["best-test"]}),
-            ["column 'Last'", "epoch"],
+            ["column 'Last'", "epoch: 2 recorded, 3 from the predictions"],
         ),
+        (more_images, ["column 'Last'", ": n: 71 recorded, 70 from the predictions"]),
+        (lambda record: replace(record, epochs=record.epochs[:2]), ["epochs: 2 recorded, 3 from the predictions"]),
         (lambda record: replace(record, data=replace(record.data, n_test=71)), ["n: 71 recorded, 70"]),
         (lambda record: replace(record, data=replace(record.data, n_test_expected=60)), ["60 are expected"]),
         (lambda record: replace(record, cell=record.cell | {"seed": 5}), ["the record says that it is", "/s5"]),
@@ -116,6 +122,22 @@ def test_an_edited_record_is_named_though_its_digest_was_mended(
     edit(results, change)
     found, _ = audit.audit(results)
     assert any(all(word in text for word in words) for text in found), found
+
+
+def test_logits_of_another_epoch_are_named_though_they_score_the_same(results: Path) -> None:
+    def change(arrays: dict[str, NDArray]) -> Mapping[str, NDArray]:
+        arrays["logits_last"][-1] = np.roll(arrays["logits_last"][-1], 1)  # wrong before and after
+        return arrays
+
+    rewrite(results, change)
+    found, _ = audit.audit(results)
+    assert [text for text in found if "its logits are not those of epoch 3" in text and "column 'Last'" in text]
+
+
+def test_an_image_that_was_scored_twice_is_named(results: Path) -> None:
+    rewrite(results, lambda arrays: arrays | {"ids": np.concatenate([arrays["ids"][:1], arrays["ids"][:-1]])})
+    found, _ = audit.audit(results)
+    assert any("distinct test images: 70 recorded, 69 from the predictions" in text for text in found)
 
 
 def test_a_validation_figure_that_its_predictions_do_not_give_is_named(results: Path) -> None:
@@ -199,4 +221,6 @@ def test_the_reported_audit_lists_figures_that_are_no_count_of_their_test_size(
     assert "1 of 2 printed accuracies" in printed and "| odd" in printed and "| even" not in printed
     (folder / "table1.toml").write_text(head + rows.format(n=4000))
     assert audit.main(["--reported", "--results", str(tmp_path)]) == 1
+    (problem,) = audit.audit(tmp_path)[0]
+    assert "'odd': not n_evidence = 4000" in problem
     assert "'odd': not n_evidence = 4000" in capsys.readouterr().out

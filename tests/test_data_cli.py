@@ -17,11 +17,18 @@ HOME = Path(__file__).parents[1]
 
 def command(*arguments: object, **options: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "bench.data", *map(str, arguments)], cwd=HOME, capture_output=True, text=True, check=False, **options
+        [sys.executable, "-m", "bench.data", *map(str, arguments)],
+        cwd=HOME,
+        capture_output=True,
+        text=True,
+        check=False,
+        **options,
     )  # type: ignore[call-overload, no-any-return]
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["list"], ["verify", "--help"], ["verify", "rafbd"], ["prepare", "rafdb", "--root", "x"]])
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["list"], ["verify", "--help"], ["verify", "rafbd"], ["prepare", "rafdb", "--root", "x"]]
+)
 def test_help_lists_and_mistakes_import_neither_torch_nor_numpy(arguments: list[str]) -> None:
     script = (
         "import sys\nfrom bench.data.__main__ import main\n"
@@ -30,7 +37,9 @@ def test_help_lists_and_mistakes_import_neither_torch_nor_numpy(arguments: list[
         "allowed = {'numpy', 'PIL'} if sys.argv[1] == 'prepare' else set()\n"
         "print('LOADED', sorted((heavy - allowed) & set(sys.modules)))\n"
     )
-    done = subprocess.run([sys.executable, "-c", script, *arguments], cwd=HOME, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", script, *arguments], cwd=HOME, capture_output=True, text=True, check=True
+    )
     assert done.stdout.endswith("LOADED []\n"), done.stdout
 
 
@@ -90,7 +99,9 @@ def test_verify_looks_below_the_data_folder_of_the_environment(
     assert json.loads(capsys.readouterr().out)["root"] == str(tmp_path / "open" / "photos")
 
 
-def test_list_says_where_each_dataset_is_and_how_to_get_the_others(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_list_says_where_each_dataset_is_and_how_to_get_the_others(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     trees.rafdb(tmp_path / "RAF")
     assert main(["list", "--data", str(tmp_path), "--json"]) == 0
     rows = {row["dataset"]: row for row in json.loads(capsys.readouterr().out)}
@@ -107,11 +118,11 @@ def test_a_rendered_twin_is_read_under_its_own_name_and_never_found_as_the_datas
     from bench.errors import UserError
 
     out = tmp_path / "data" / "twin"
-    assert main(["render", "rafdb-twin", "--out", str(out), "--count", "40"]) == 0
+    assert main(["render", "rafdb-twin", "--out", str(out), "--count", "70"]) == 0
     capsys.readouterr()
     assert main(["verify", "rafdb-twin", "--root", str(out), "--json", "--workers", "1"]) == 0
     found = json.loads(capsys.readouterr().out)
-    assert sum(split["images"] for split in found["splits"].values()) == 40 and found["figures"] == []
+    assert sum(split["images"] for split in found["splits"].values()) == 70 and found["figures"] == []
     assert locate("rafdb", tmp_path / "data", None) is None
     with pytest.raises(UserError, match="rafdb-twin"):
         locate("rafdb", None, out)

@@ -1,4 +1,5 @@
-"""Alignment: the geometry against closed forms and plain loops, the chain that drops nothing, runs that go on where they stopped."""
+"""Alignment: the geometry against closed forms and plain loops, the chain that drops nothing, runs that go on where
+they stopped."""
 
 from __future__ import annotations
 
@@ -92,7 +93,8 @@ def test_warping_puts_the_landmarks_on_the_template(size: int, zoom: float) -> N
         out = np.asarray(warp(Image.fromarray(disc).convert("RGB"), marks, size), float)[:, :, 0]
         rows, columns = np.mgrid[:size, :size] + 0.5
         centre = [(columns * out).sum() / out.sum(), (rows * out).sum() / out.sum()]
-        assert np.abs(np.array(centre) - wanted).max() < 0.25
+        source_pixel = max(1.0, size / 112 / zoom)  # in pixels of the result
+        assert np.abs(np.array(centre) - wanted).max() < 0.25 * source_pixel
 
 
 def test_anchors_are_those_of_a_plain_loop() -> None:
@@ -108,7 +110,11 @@ def test_decoding_inverts_the_encoding_of_a_face_to_a_fraction_of_a_pixel() -> N
     prior = anchors(96, 96)
     box, marks, row = (20.25, 30.5, 61.75, 80.125), MARKS + 0.37, 101
     x, y, side = prior[row]
-    boxes, points, scores = np.zeros((len(prior), 4), np.float32), np.zeros((len(prior), 10), np.float32), np.zeros(len(prior), np.float32)
+    boxes, points, scores = (
+        np.zeros((len(prior), 4), np.float32),
+        np.zeros((len(prior), 10), np.float32),
+        np.zeros(len(prior), np.float32),
+    )
     boxes[row] = (
         ((box[0] + box[2]) / 2 - x) / side / 0.1,
         ((box[1] + box[3]) / 2 - y) / side / 0.1,
@@ -138,14 +144,18 @@ def test_overlap_of_boxes_by_hand() -> None:
     ("scores", "step", "looks"),
     [({100: 0.95}, "sure", 1), ({100: 0.6}, "doubtful", 1), ({480: 0.6}, "enlarged", 2), ({}, "whole image", 2)],
 )
-def test_the_chain_lowers_the_bar_then_enlarges_then_keeps_the_whole_image(scores: dict[int, float], step: str, looks: int) -> None:
+def test_the_chain_lowers_the_bar_then_enlarges_then_keeps_the_whole_image(
+    scores: dict[int, float], step: str, looks: int
+) -> None:
     """100 px become 320 with a border of 80 on each side: 480."""
     detector = FakeDetector(scores)
     aligned = chain.align(trees.picture(1), detector, 112)  # type: ignore[arg-type]
     assert (aligned.step, detector.looks, aligned.image.size) == (step, looks, (112, 112))
     if step == "whole image":
         assert aligned.face is None
-        assert np.array_equal(np.asarray(aligned.image), np.asarray(trees.picture(1).resize((112, 112), Image.Resampling.BILINEAR)))
+        assert np.array_equal(
+            np.asarray(aligned.image), np.asarray(trees.picture(1).resize((112, 112), Image.Resampling.BILINEAR))
+        )
 
 
 def test_a_face_in_the_enlarged_picture_is_told_in_pixels_of_the_original() -> None:
@@ -166,7 +176,9 @@ def test_prepared_sfew_is_read_by_the_reader_with_all_counts(tmp_path: Path, fak
     before, after = read("sfew", raw), read("sfew", tmp_path / "out")
     assert after.layout == "official aligned" and not after.errors
     for split in ("train", "test"):
-        assert [(s.label, s.group) for s in getattr(before, split)] == [(s.label, s.group) for s in getattr(after, split)]
+        assert [(s.label, s.group) for s in getattr(before, split)] == [
+            (s.label, s.group) for s in getattr(after, split)
+        ]
     with Image.open(tmp_path / "out" / after.train[0].path) as picture:
         assert picture.size == (224, 224)
     assert "sure" in summary and "100.00%" in summary
@@ -210,7 +222,9 @@ def test_a_run_that_was_stopped_goes_on_and_ends_in_the_same_bytes(
     assert all((tmp_path / "out" / name).read_bytes() == (tmp_path / "again" / name).read_bytes() for name in files)
 
 
-def test_a_finished_run_is_not_done_again_and_another_result_is_not_overwritten(tmp_path: Path, fake: FakeDetector) -> None:
+def test_a_finished_run_is_not_done_again_and_another_result_is_not_overwritten(
+    tmp_path: Path, fake: FakeDetector
+) -> None:
     raw = trees.sfew(tmp_path / "raw")
     run("sfew", raw, tmp_path / "out")
     looks = fake.looks
@@ -221,7 +235,9 @@ def test_a_finished_run_is_not_done_again_and_another_result_is_not_overwritten(
 
 def test_broken_photos_are_named_at_once_and_nothing_appears(tmp_path: Path, fake: FakeDetector) -> None:
     for number in range(3):
-        trees.write(tmp_path / "raw" / f"{number}.jpg", trees.encoded(trees.picture(number)) if number == 1 else b"<html>")
+        trees.write(
+            tmp_path / "raw" / f"{number}.jpg", trees.encoded(trees.picture(number)) if number == 1 else b"<html>"
+        )
     with pytest.raises(UserError, match=r"2 images .*0\.jpg.*2\.jpg"):
         run("photos", tmp_path / "raw", tmp_path / "out")
     assert not (tmp_path / "out").exists()
@@ -231,7 +247,10 @@ def test_any_folder_of_photos_keeps_its_paths(tmp_path: Path, fake: FakeDetector
     trees.write(tmp_path / "raw" / "a" / "one.JPG", trees.encoded(trees.picture(1)))
     trees.write(tmp_path / "raw" / "two.png", trees.encoded(trees.picture(2), "PNG"))
     run("photos", tmp_path / "raw", tmp_path / "out")
-    assert {path.relative_to(tmp_path / "out").as_posix() for path in (tmp_path / "out").rglob("*.png")} == {"a/one.png", "two.png"}
+    assert {path.relative_to(tmp_path / "out").as_posix() for path in (tmp_path / "out").rglob("*.png")} == {
+        "a/one.png",
+        "two.png",
+    }
 
 
 def test_two_photos_that_would_become_one_are_refused(tmp_path: Path) -> None:
@@ -268,7 +287,9 @@ def test_without_the_extra_the_message_says_what_to_install(monkeypatch: pytest.
         load_weights(None)
 
 
-def test_weights_of_another_package_are_refused_by_their_digest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_weights_of_another_package_are_refused_by_their_digest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     trees.write(tmp_path / "weights.py", "WEIGHTS = b'other'\n")
     spec = type("Spec", (), {"submodule_search_locations": [str(tmp_path)]})
     monkeypatch.setattr("importlib.util.find_spec", lambda name: spec)
@@ -283,3 +304,22 @@ def test_a_file_that_is_no_model_is_refused_in_one_line(tmp_path: Path) -> None:
     weights = load_weights(trees.write(tmp_path / "model.onnx", b"<html>"))
     with pytest.raises(UserError, match=r"^model\.onnx: not an ONNX model[^\n]*$"):
         Detector(weights)
+
+
+def test_the_detector_finds_the_true_landmarks_of_rendered_faces() -> None:
+    """The renderer knows where eyes, nose and mouth are; the detector was trained on photos and knows nothing of it."""
+    pytest.importorskip("onnxruntime", reason="needs the optional extra 'align'")
+    pytest.importorskip("retinaface.weights", reason="needs the optional extra 'align'")
+    from bench.data.align.detector import Detector
+    from bench.data.twin.render import render_image
+    from bench.data.twin.stream import derive_seed
+
+    detector = Detector(load_weights(None))
+    distances = []
+    for person in range(8):
+        rendered = render_image(derive_seed("rafdb-twin", 0), person, "neutral", person, "default", 112)
+        step, face = chain.find(Image.fromarray(rendered.image), detector)
+        assert step == "sure" and face is not None
+        truth = np.asarray(rendered.landmarks)[[1, 0, 2, 4, 3]]  # theirs: left before right
+        distances.append(np.linalg.norm(face.landmarks - truth, axis=1))
+    assert np.median(distances) < 0.1 * 35, "a tenth of the distance between the eyes"

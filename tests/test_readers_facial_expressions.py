@@ -1,4 +1,5 @@
-"""The open photos: identities from file names, a split that no other row can change, and the release's own blemishes."""
+"""The open photos: identities from file names, a split that no other row can change, and the release's own
+blemishes."""
 
 from __future__ import annotations
 
@@ -60,13 +61,20 @@ def test_contempt_is_a_class_of_eight_and_a_counted_exclusion_of_seven(tmp_path:
 def test_emotions_are_read_in_any_case_and_grammar(tmp_path: Path, word: str) -> None:
     root = trees.facial_expressions(tmp_path)
     trees.replace_line(root / "data" / "legend.csv", 20, f"1,Person_Aa_0001.jpg,{word}")
-    assert not [error for error in read("facial_expressions", root).errors if "20" in error.message and "emotion" in error.message]
+    assert not [
+        error
+        for error in read("facial_expressions", root).errors
+        if "20" in error.message and "emotion" in error.message
+    ]
 
 
 def test_an_unknown_emotion_is_an_error_with_the_nearest(tmp_path: Path) -> None:
     root = trees.facial_expressions(tmp_path)
     trees.replace_line(root / "data" / "legend.csv", 20, "1,Person_Ja_0001.jpg,hapiness")
-    assert any("legend.csv:20" in error.message and "nearest: happiness" in error.message for error in read("facial_expressions", root).errors)
+    assert any(
+        "legend.csv:20" in error.message and "nearest: happiness" in error.message
+        for error in read("facial_expressions", root).errors
+    )
 
 
 def test_a_repeated_row_counts_once_with_a_warning(tmp_path: Path) -> None:
@@ -77,7 +85,9 @@ def test_a_repeated_row_counts_once_with_a_warning(tmp_path: Path) -> None:
     assert any(f"legend.csv:{line} repeats data/legend.csv:2" in finding.message for finding in listing.warnings)
 
 
-def test_a_contradiction_is_an_error_in_a_small_file_and_left_out_of_one_with_the_releases_share(tmp_path: Path) -> None:
+def test_a_contradiction_is_an_error_in_a_small_file_and_left_out_of_one_with_the_releases_share(
+    tmp_path: Path,
+) -> None:
     root = trees.facial_expressions(tmp_path)
     legend = root / "data" / "legend.csv"
     line = trees.add_line(legend, "9,Person_Aa_0001.jpg,anger")

@@ -86,7 +86,10 @@ def test_rafdb_folders_one_to_seven_are_the_official_codes(tmp_path: Path, split
         ("raf", RAF),
         ("affectnet", AFFECTNET[:7]),
         ("alphabetical", SFEW),
-        ("anger,fear,neutral,sad,happy,surprise,disgust", ("anger", "fear", "neutral", "sadness", "happiness", "surprise", "disgust")),
+        (
+            "anger,fear,neutral,sad,happy,surprise,disgust",
+            ("anger", "fear", "neutral", "sadness", "happiness", "surprise", "disgust"),
+        ),
     ],
 )
 def test_class_order_gives_folders_from_zero_their_meaning(tmp_path: Path, order: str, names: tuple[str, ...]) -> None:
@@ -107,7 +110,9 @@ def test_reduced_affectnet_counts_what_it_excludes(tmp_path: Path, name: str, nu
     trees.affectnet_reduced(tmp_path, codes=tuple(range(11)))
     listing = read(name, tmp_path)
     assert (listing.layout, listing.classes, listing.errors) == ("reduced", AFFECTNET[:number], ())
-    assert counts(listing, "train") == every(AFFECTNET[:number], 2) and counts(listing, "test") == every(AFFECTNET[:number], 1)
+    assert counts(listing, "train") == every(AFFECTNET[:number], 2) and counts(listing, "test") == every(
+        AFFECTNET[:number], 1
+    )
     expected = {"none": 3, "uncertain": 3, "no-face": 3} | ({"contempt": 3} if number == 7 else {})
     assert dict(listing.excluded) == expected
     assert not any(finding.code == "extra-images" for finding in listing.findings)
@@ -124,12 +129,17 @@ def test_reduced_affectnet_with_valid_set(tmp_path: Path) -> None:
     [
         ("Manually_Annotated_Images", "Manually_Annotated_file_lists"),
         ("Manually_Annotated/Manually_Annotated_Images", "Manually_Annotated_file_lists"),
-        ("Manually_Annotated_compressed/Manually_Annotated_Images", "Manually_Annotated_file_lists/Manually_Annotated_file_lists"),
+        (
+            "Manually_Annotated_compressed/Manually_Annotated_Images",
+            "Manually_Annotated_file_lists/Manually_Annotated_file_lists",
+        ),
         ("Manually_Annotated_compressed", "."),
     ],
 )
 @pytest.mark.parametrize("header", [True, False])
-def test_full_affectnet_in_its_nestings_with_and_without_header(tmp_path: Path, images: str, tables: str, header: bool) -> None:
+def test_full_affectnet_in_its_nestings_with_and_without_header(
+    tmp_path: Path, images: str, tables: str, header: bool
+) -> None:
     trees.affectnet_full(tmp_path, images=images, tables=tables, header_in_validation=header)
     listing = read("affectnet8", tmp_path)
     assert (listing.layout, listing.errors) == ("full", ())
@@ -187,7 +197,12 @@ def test_aligned_sfew_faces_win_over_raw_frames_beside_them(tmp_path: Path) -> N
 
 @pytest.mark.parametrize("build", [trees.rafdb, trees.affectnet_reduced, trees.facial_expressions, trees.sfew])
 def test_datasets_are_found_below_a_data_folder_by_layout_alone(tmp_path: Path, build) -> None:
-    name = {"rafdb": "rafdb", "affectnet_reduced": "affectnet8", "facial_expressions": "facial_expressions", "sfew": "sfew"}[build.__name__]
+    name = {
+        "rafdb": "rafdb",
+        "affectnet_reduced": "affectnet8",
+        "facial_expressions": "facial_expressions",
+        "sfew": "sfew",
+    }[build.__name__]
     build(tmp_path / "some" / "Folder")
     assert locate(name, tmp_path, None) == tmp_path / "some" / "Folder"
     others = {"rafdb", "affectnet8", "facial_expressions", "sfew"} - {name}
@@ -209,7 +224,7 @@ def test_two_copies_below_a_data_folder_are_listed_instead_of_guessed(tmp_path: 
 
 def test_a_wrong_root_says_what_was_looked_for(tmp_path: Path) -> None:
     (tmp_path / "holiday").mkdir()
-    with pytest.raises(UserError, match="list_patition_label.txt") as raised:
+    with pytest.raises(UserError, match=r"list_patition_label\.txt") as raised:
         locate("rafdb", None, tmp_path)
     assert "holiday/" in str(raised.value)
 

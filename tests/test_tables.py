@@ -217,6 +217,20 @@ def test_differences_are_paired_by_seed_and_tested_by_flipping_signs(results: Pa
     assert cells(text, "SCN [2]")[4] == "n too small"
 
 
+def test_p_values_are_corrected_for_the_tests_of_the_table(results: Path) -> None:
+    fill_full(results)
+    for seed in range(8):  # better than DAN for 7 of 8 seeds
+        cell = fake_results.cell("rafdb", "dacl", seed, weights="msceleb", budget="full")
+        right = 47 if seed == 3 else 60
+        fake_results.finish(results, cell, (1, 2, right), weights_sha256=DIGEST["weights"])
+    text = page(results, "paper/comparison-rafdb.md").split("## Difference to DAN")[1]
+    raw = {row: float(cells(text, row)[4]) for row in ("ResNet-18", "DACL")}
+    adjusted = {row: float(cells(text, row)[5]) for row in ("ResNet-18", "DACL")}
+    assert raw["ResNet-18"] < raw["DACL"]
+    assert adjusted["ResNet-18"] == pytest.approx(2 * 2**-7, abs=5e-4)  # the smallest p twice, the next once
+    assert adjusted["DACL"] == raw["DACL"]
+
+
 def test_one_seed_has_no_interval_and_two_have_no_test(results: Path) -> None:
     fill_twin(results)
     text = page(results, "paper/comparison-rafdb-twin.md")
@@ -251,6 +265,13 @@ def test_protocols_stand_side_by_side_where_both_were_run(results: Path) -> None
     fake_results.finish(results, fake_results.cell("facial_expressions", "dan", protocol="honest"), (60, 42, 40))
     text = page(results, "paper/comparison-facial_expressions.md").split("## Protocols side by side")[1]
     assert cells(text, "DAN") == ["DAN", *(f"{100 * right / 70:.2f}" for right in (35, 35, 40, 42, 60))]
+
+
+def test_protocols_are_not_set_side_by_side_across_different_images(results: Path) -> None:
+    fake_results.finish(results, fake_results.cell("facial_expressions", "dan"), (1, 2, 35))
+    honest = fake_results.cell("facial_expressions", "dan", protocol="honest")
+    fake_results.finish(results, honest, (60, 42, 40), digest=DIGEST["second"])
+    assert "Protocols side by side" not in page(results, "paper/comparison-facial_expressions.md")
 
 
 def test_balanced_accuracy_is_the_mean_recall(results: Path) -> None:
@@ -346,6 +367,41 @@ def test_a_failed_or_missing_seed_is_counted_and_explained(results: Path) -> Non
     assert column(text, "DACL", "Row") == "failed"
     assert "- DACL: seeds 0-1 failed: out of memory \\| 3 GiB wanted" in text
     assert column(text, "SCN [2]", "Row") == "not run yet"
+
+
+def test_a_seed_that_failed_before_it_finished_counts_as_finished(results: Path) -> None:
+    cell = fake_results.cell("facial_expressions", "dan")
+    fake_results.finish(results, cell, (1, 2, 35))
+    fake_results.fail(results, cell, "killed in an earlier run")
+    text = page(results, "paper/comparison-facial_expressions.md")
+    assert column(text, "DAN", "Seeds") == "1/2" and "killed" not in text
+
+
+def test_the_papers_rows_are_matched_by_method_switches_and_group(results: Path) -> None:
+    head = 'table = "5"\ntitle = "Table 5"\nsource = "S"\ndataset = "rafdb"\nretrained = true\nmethod = "dan"\n'
+    rows = [
+        ("AFN", "88.20", 'variant = { "partition.form" = "none" }'),
+        ("FCN", "88.17", 'variant = { affinity = "none" }'),
+    ]
+    rows += [("AFN", "70.00", ""), ("FCN", "71.43", "")]
+    body = "".join(
+        f'[[accuracy]]\nlabel = "x"\ngroup = "{group}"\nfigure = "{figure}"\n{more}\n' for group, figure, more in rows
+    )
+    (results / "reported" / "table5.toml").write_text(head + body)
+    for variant in ({}, {"affinity": "none"}):
+        fake_results.finish(results, fake_results.cell("rafdb", "dan", variant=variant), (1, 2, 30))
+    spec = suite()
+    spec = replace(
+        spec, tables=tuple(replace(table, numbers=("Table 5",)) for table in spec.tables if table.id == "ablation")
+    )
+    text = page(results, "paper/ablation-rafdb.md", spec)
+    lines = [
+        [cell.strip() for cell in line.split("|")] for line in text.splitlines() if line.startswith(("| FCN", "| AFN"))
+    ]
+    assert [(line[1], line[2], line[3]) for line in lines] == [
+        ("FCN", "none", "88.17"), ("FCN", "affinity", "71.43"), ("AFN", "partition", "70.00"),
+    ]  # fmt: skip
+    assert text.startswith("# Table 5. Ablation: RAF-DB (basic)")
 
 
 def test_every_row_of_the_paper_is_there_and_says_whether_it_is_quoted(results: Path) -> None:

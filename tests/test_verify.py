@@ -35,7 +35,10 @@ def test_json_has_the_promised_keys_and_counts(tmp_path: Path) -> None:
 
 def test_the_digest_is_the_one_the_engine_uses(tmp_path: Path) -> None:
     root = trees.rafdb(tmp_path / "raf")
-    assert as_json(report("rafdb", root))["digest"] == open_dataset(read("rafdb", root), 16, tmp_path / "c", 1, False).digest
+    assert (
+        as_json(report("rafdb", root))["digest"]
+        == open_dataset(read("rafdb", root), 16, tmp_path / "c", 1, False).digest
+    )
 
 
 def test_a_kept_inspection_is_used_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -90,10 +93,14 @@ def test_an_image_twice_in_one_split_is_a_warning_that_says_when_labels_differ(t
     aligned = root / "Image" / "aligned"
     (aligned / "train_00014_aligned.jpg").write_bytes((aligned / "train_00001_aligned.jpg").read_bytes())
     found = report("rafdb", root)
-    assert found.sound and any("different labels" in finding.message and "train_00014" in finding.message for finding in found.findings)
+    assert found.sound and any(
+        "different labels" in finding.message and "train_00014" in finding.message for finding in found.findings
+    )
 
 
-def test_one_photo_under_two_names_of_the_open_release_is_left_out_of_test(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_photo_under_two_names_of_the_open_release_is_left_out_of_test(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from bench.data import index
     from bench.data.catalog import DatasetInfo, info
 
@@ -102,7 +109,9 @@ def test_one_photo_under_two_names_of_the_open_release_is_left_out_of_test(tmp_p
     (root / listing.test[0].path).write_bytes((root / listing.train[0].path).read_bytes())
     assert not report("facial_expressions", root).sound, "one of 70 is more than the release's own share"
     whole = info("facial_expressions")
-    lenient = DatasetInfo(**{name: getattr(whole, name) for name in DatasetInfo.__dataclass_fields__} | {"blemishes": 0.1})
+    lenient = DatasetInfo(
+        **{name: getattr(whole, name) for name in DatasetInfo.__dataclass_fields__} | {"blemishes": 0.1}
+    )
     monkeypatch.setattr(index, "info", lambda name: lenient)
     found = report("facial_expressions", root)
     assert found.sound and found.excluded["also in train"] == 1
@@ -122,5 +131,7 @@ def test_the_papers_figures_are_held_against_the_size_of_the_test_split() -> Non
 
 def test_the_text_report_has_a_table_and_a_verdict(tmp_path: Path) -> None:
     text = as_text(report("rafdb", trees.rafdb(tmp_path)))
-    assert [line.split() for line in text.splitlines() if line.startswith("surprise")] == [["surprise", "2", "1,290", "1", "329"]]
+    assert [line.split() for line in text.splitlines() if line.startswith("surprise")] == [
+        ["surprise", "2", "1,290", "1", "329"]
+    ]
     assert text.endswith("readable")

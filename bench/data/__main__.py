@@ -6,6 +6,7 @@ import argparse
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 from bench.command import data_folder, finish
 from bench.data.catalog import DATASETS, TWINS, title
@@ -22,43 +23,69 @@ examples:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m bench.data", description="List, verify, align and render datasets.", epilog=_EXAMPLES,
+        prog="python -m bench.data",
+        description="List, verify, align and render datasets.",
+        epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
-    )  # fmt: skip
+    )
     commands = parser.add_subparsers(dest="command", required=True, metavar="list | verify | prepare | render")
 
     def command(name: str, summary: str) -> argparse.ArgumentParser:
         return commands.add_parser(
-            name, help=summary, description=summary, epilog=_EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
+            name,
+            help=summary,
+            description=summary,
+            epilog=_EXAMPLES,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
         )
 
     listed = command("list", "Say which datasets are known, where they are and how to get them.")
     listed.add_argument("--data", type=Path, help="folder to look in, by layout (default: $DAN_BENCH_DATA)")
     listed.add_argument("--json", action="store_true", help="print JSON")
 
-    check = command("verify", "Check a dataset: layout, counts, digests, duplicates, damage. Exit 1 when an error stands.")
+    check = command(
+        "verify", "Check a dataset: layout, counts, digests, duplicates, damage. Exit 1 when an error stands."
+    )
     check.add_argument("name", metavar="NAME", help=", ".join(DATASETS))
     check.add_argument("--root", type=Path, help="the dataset's folder (default: looked for below --data)")
     check.add_argument("--data", type=Path, help="folder to look in, by layout (default: $DAN_BENCH_DATA)")
-    check.add_argument("--class-order", help="what bare folder numbers mean: raf, affectnet, alphabetical, or names parted by commas")
-    check.add_argument("--no-decode", action="store_true", help="read headers only: quick, but sees no damage, duplicates or digest")
-    check.add_argument("--cache", type=Path, help="keep what was seen in this folder, so that unchanged images are not read again")
+    check.add_argument(
+        "--class-order", help="what bare folder numbers mean: raf, affectnet, alphabetical, or names parted by commas"
+    )
+    check.add_argument(
+        "--no-decode", action="store_true", help="read headers only: quick, but sees no damage, duplicates or digest"
+    )
+    check.add_argument(
+        "--cache", type=Path, help="keep what was seen in this folder, so that unchanged images are not read again"
+    )
     check.add_argument("--workers", type=_positive, help="processes (default: one per core)")
     check.add_argument("--json", action="store_true", help="print JSON")
 
-    prepare = command("prepare", "Detect and align faces (sfew, raw photos), or crop by box (affectnet's full release).")
-    prepare.add_argument("name", metavar="NAME", help="sfew, affectnet7, affectnet8, facial_expressions, or photos for any folder of images")
+    prepare = command(
+        "prepare", "Detect and align faces (sfew, raw photos), or crop by box (affectnet's full release)."
+    )
+    prepare.add_argument(
+        "name",
+        metavar="NAME",
+        help="sfew, affectnet7, affectnet8, facial_expressions, or photos for any folder of images",
+    )
     prepare.add_argument("--root", type=Path, required=True, help="the raw dataset's folder")
     prepare.add_argument("--out", type=Path, help="folder to write (default: beside the root, NAME-aligned)")
-    prepare.add_argument("--size", type=_positive, default=224, help="width and height of the result in pixels (default: 224)")
+    prepare.add_argument(
+        "--size", type=_positive, default=224, help="width and height of the result in pixels (default: 224)"
+    )
     prepare.add_argument("--detector", type=Path, help="another RetinaFace (MobileNet-0.25 form) as an ONNX file")
     prepare.add_argument("--workers", type=_positive, help="processes (default: one per core)")
 
-    render = command("render", "Write the images of a rendered twin to a folder, in the layout of the dataset it stands in for.")
+    render = command(
+        "render", "Write the images of a rendered twin to a folder, in the layout of the dataset it stands in for."
+    )
     render.add_argument("name", metavar="NAME", help=", ".join(TWINS))
     render.add_argument("--out", type=Path, required=True, help="folder to write")
     render.add_argument("--count", type=_positive, help="images in all (default: the budget's)")
-    render.add_argument("--budget", choices=("quick", "full"), default="quick", help="size of the twin (default: quick)")
+    render.add_argument(
+        "--budget", choices=("quick", "full"), default="quick", help="size of the twin (default: quick)"
+    )
     render.add_argument("--preset", help="difficulty of the scenes (default: the twin's own)")
     render.add_argument("--seed", type=int, default=0, help="seed of the population (default: 0)")
     return parser
@@ -82,7 +109,7 @@ def _list(parsed: argparse.Namespace) -> int:
     from bench.data.find import locate, looked_for
 
     data = data_folder(parsed.data)
-    rows = []
+    rows: list[dict[str, Any]] = []
     for name, facts in DATASETS.items():
         try:
             root, problem = locate(name, data, None), None
@@ -90,11 +117,17 @@ def _list(parsed: argparse.Namespace) -> int:
             root, problem = None, str(error)
         rows.append(
             {
-                "dataset": name, "title": title(name), "classes": list(facts.classes), "licensed": facts.licensed,
-                "access": facts.access, "twin": facts.twin, "layouts": looked_for(name),
-                "root": str(root) if root is not None else None, "problem": problem,
+                "dataset": name,
+                "title": title(name),
+                "classes": list(facts.classes),
+                "licensed": facts.licensed,
+                "access": facts.access,
+                "twin": facts.twin,
+                "layouts": looked_for(name),
+                "root": str(root) if root is not None else None,
+                "problem": problem,
             }
-        )  # fmt: skip
+        )
     if parsed.json:
         print(json.dumps(rows, indent=2))
         return 0
@@ -145,7 +178,10 @@ def _render(parsed: argparse.Namespace) -> int:
         from bench.errors import unknown
 
         raise unknown("twin", parsed.name, TWINS)
-    export(spec(parsed.name, parsed.budget, count=parsed.count, preset=parsed.preset, seed=parsed.seed), parsed.out)
+    sheet = export(
+        spec(parsed.name, parsed.budget, count=parsed.count, preset=parsed.preset, seed=parsed.seed), parsed.out
+    )
+    print(f"{parsed.out}: written; contact sheet: {sheet}")
     return 0
 
 

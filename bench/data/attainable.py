@@ -1,4 +1,5 @@
-"""Which of the paper's figures can this test split produce at all?  A printed percentage must be some k of n (FIDELITY 1)."""
+"""Which of the paper's figures can this test split produce at all?  A printed percentage must be some k of n (FIDELITY
+1)."""
 
 from __future__ import annotations
 
@@ -39,7 +40,11 @@ def figures_at(dataset: str, n: int, reported: Path) -> list[FigureAtSize]:
     """
     if n < 1 or dataset in TWINS or not reported.is_dir():
         return []
-    rows = [row for row in load(reported).accuracies if row.dataset == dataset and row.citation is None and row.table in _PAPER]
+    rows = [
+        row
+        for row in load(reported).accuracies
+        if row.dataset == dataset and row.citation is None and row.table in _PAPER
+    ]
     return [_at(row.table, row.label, row.figure, n) for row in rows]
 
 

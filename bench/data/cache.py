@@ -1,4 +1,5 @@
-"""How do images reach the engine?  Decoded once into one memory-mapped file per dataset and size, shared by all processes."""
+"""How do images reach the engine?  Decoded once into one memory-mapped file per dataset and size, shared by all
+processes."""
 
 from __future__ import annotations
 
@@ -14,8 +15,8 @@ from filelock import FileLock
 from numpy.typing import NDArray
 from PIL import Image
 
-from bench.data.decode import load
 from bench.data.dataset import Dataset, Split
+from bench.data.decode import load
 from bench.data.index import Index, build, known
 from bench.data.listing import Listing, Sample
 from bench.data.notes import first, printable
@@ -29,12 +30,15 @@ def known_digest(listing: Listing, folder: Path) -> str | None:
     return index.digest if index is not None and not index.faults else None
 
 
-def open_dataset(listing: Listing, size: int, folder: Path, workers: int | None = None, progress: bool = True) -> Dataset:
-    """The decoded dataset at `size` x `size` pixels, from the cache below `folder`, which is built or rebuilt as needed.
+def open_dataset(
+    listing: Listing, size: int, folder: Path, workers: int | None = None, progress: bool = True
+) -> Dataset:
+    """The decoded dataset at `size` x `size` pixels, from the cache below `folder`, which is built or rebuilt as
+    needed.
 
-    Each image is what `PIL` and torchvision's `Resize((size, size))` give: EXIF rotation, RGB, crop to the face box, bilinear.
-    Rows stand in an order that depends on content alone, so that the dataset does not depend on file names or layout.
-    Raises UserError where the listing has errors, images cannot be decoded, or the disk is too small.
+    Each image is what `PIL` and torchvision's `Resize((size, size))` give: EXIF rotation, RGB, crop to the face box,
+    bilinear. Rows stand in an order that depends on content alone, so that the dataset does not depend on file names or
+    layout. Raises UserError where the listing has errors, images cannot be decoded, or the disk is too small.
     """
     _refuse(listing)
     folder.mkdir(parents=True, exist_ok=True)
@@ -42,7 +46,8 @@ def open_dataset(listing: Listing, size: int, folder: Path, workers: int | None 
         index = known(listing, folder) or build(listing, folder, workers, progress)
         if index.faults:
             raise UserError(
-                f"{listing.dataset}: {len(index.faults):,} of {len(index.rows):,} images cannot be used: {first(index.faults)};"
+                f"{listing.dataset}: {len(index.faults):,} of {len(index.rows):,} images cannot be used: "
+                f"{first(index.faults)};"
                 f" `python -m bench.data verify {listing.dataset} --root {printable(listing.root)}` lists them all"
             )
         path = folder / listing.dataset / f"{index.digest[:16]}-{size}.npy"
@@ -65,7 +70,9 @@ def open_dataset(listing: Listing, size: int, folder: Path, workers: int | None 
 def _refuse(listing: Listing) -> None:
     if listing.errors:
         more = f" (and {len(listing.errors) - 1} more errors)" if len(listing.errors) > 1 else ""
-        raise UserError(f"{listing.dataset}: {listing.errors[0].message}{more}; see `python -m bench.data verify {listing.dataset}`")
+        raise UserError(
+            f"{listing.dataset}: {listing.errors[0].message}{more}; see `python -m bench.data verify {listing.dataset}`"
+        )
     for split, samples in (("train", listing.train), ("test", listing.test)):
         if not samples:
             raise UserError(f"{listing.dataset}: the {split} split of {printable(listing.root)} holds no image")
@@ -81,15 +88,23 @@ def _mapped(path: Path, count: int, size: int) -> NDArray[np.uint8] | None:
 
 
 def _build(path: Path, listing: Listing, index: Index, size: int, workers: int | None, progress: bool) -> None:
-    """Decode into a file beside `path`, then rename: a killed build leaves nothing that could be mistaken for a cache."""
+    """Decode into a file beside `path`, then rename: a killed build leaves nothing that could be mistaken for a
+    cache."""
     samples = [(*listing.train, *listing.test)[row] for row in index.rows]
     need = len(samples) * size * size * 3
     path.parent.mkdir(parents=True, exist_ok=True)
     free = shutil.disk_usage(path.parent).free
     where = printable(path.parent)
     if need > free:
-        raise UserError(f"{listing.dataset} at {size} px needs {_gigabytes(need)} in {where}, {_gigabytes(free)} are free; choose another disk")
-    print(f"{listing.dataset} at {size} px: caching {len(samples):,} images, {_gigabytes(need)} in {where} ({_gigabytes(free)} free)", file=sys.stderr)
+        raise UserError(
+            f"{listing.dataset} at {size} px needs {_gigabytes(need)} in {where}, {_gigabytes(free)} are free; choose "
+            "another disk"
+        )
+    print(
+        f"{listing.dataset} at {size} px: caching {len(samples):,} images, {_gigabytes(need)} in {where} "
+        f"({_gigabytes(free)} free)",
+        file=sys.stderr,
+    )
     part = path.with_suffix(".part")
     try:
         with open(part, "wb") as file:
@@ -104,7 +119,9 @@ def _build(path: Path, listing: Listing, index: Index, size: int, workers: int |
             os.fsync(file.fileno())
         part.replace(path)
     except OSError as problem:
-        raise UserError(f"{where}: cannot write the cache ({problem.strerror or problem}); free some space or choose another folder") from None
+        raise UserError(
+            f"{where}: cannot write the cache ({problem.strerror or problem}); free some space or choose another folder"
+        ) from None
     finally:
         part.unlink(missing_ok=True)
 

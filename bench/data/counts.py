@@ -29,11 +29,22 @@ def compare(name: str, train: Sequence[Sample], test: Sequence[Sample], notes: N
         if empty := [word for word, count in counts.items() if count == 0]:
             notes.warn("empty-class", f"{split}: no image of {', '.join(empty)}")
         totals = facts.test_totals if split == "test" else ()
-        if name in TWINS or not official or tuple(counts.values()) == official or _is_known_total(len(samples), totals, official):
+        if (
+            name in TWINS
+            or not official
+            or tuple(counts.values()) == official
+            or _is_known_total(len(samples), totals, official)
+        ):
             continue
-        table = ", ".join(f"{word} {count:,} ({wanted:,})" for (word, count), wanted in zip(counts.items(), official, strict=True))
+        table = ", ".join(
+            f"{word} {count:,} ({wanted:,})" for (word, count), wanted in zip(counts.items(), official, strict=True)
+        )
         small = " (a sample or a re-labelled copy, not the benchmark)" if len(samples) < sum(official) / 2 else ""
-        notes.warn("counts-differ", f"{split}: {len(samples):,} images, official {sum(official):,}{small}; per class, official in brackets: {table}")
+        notes.warn(
+            "counts-differ",
+            f"{split}: {len(samples):,} images, official {sum(official):,}{small}; per class, official in brackets: "
+            f"{table}",
+        )
 
 
 def _is_known_total(total: int, known: Sequence[int], official: Sequence[int]) -> bool:

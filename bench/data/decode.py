@@ -22,9 +22,15 @@ MIN_SIDE = 4
 
 _ORIENTATION = 0x0112
 _SUFFIXES = {
-    "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif"), "MPO": (".jpg", ".jpeg"), "PNG": (".png",), "BMP": (".bmp",), "TIFF": (".tif", ".tiff"),
-    "WEBP": (".webp",), "GIF": (".gif",), "PPM": (".ppm", ".pgm"),
-}  # fmt: skip
+    "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif"),
+    "MPO": (".jpg", ".jpeg"),
+    "PNG": (".png",),
+    "BMP": (".bmp",),
+    "TIFF": (".tif", ".tiff"),
+    "WEBP": (".webp",),
+    "GIF": (".gif",),
+    "PPM": (".ppm", ".pgm"),
+}
 
 
 class DecodeFault(ValueError):
@@ -33,7 +39,8 @@ class DecodeFault(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What a file says of itself: stored width and height in pixels, Pillow's colour mode, and oddities worth a count."""
+    """What a file says of itself: stored width and height in pixels, Pillow's colour mode, and oddities worth a
+    count."""
 
     width: int
     height: int
@@ -57,13 +64,23 @@ def load(root: Path, sample: Sample) -> tuple[Image.Image, Header]:
             rgb = _rgb(upright)
         except DecodeFault:
             raise
-        except (OSError, ValueError, SyntaxError, EOFError, IndexError, MemoryError, Image.DecompressionBombError) as problem:
+        except (
+            OSError,
+            ValueError,
+            SyntaxError,
+            EOFError,
+            IndexError,
+            MemoryError,
+            Image.DecompressionBombError,
+        ) as problem:
             raise DecodeFault(f"cut short or damaged ({problem}); fetch it again") from None
     if sample.box is None:
         return rgb, facts
     crop = clipped(sample.box, rgb.size)
     if crop is None:
-        return rgb, Header(facts.width, facts.height, facts.mode, (*facts.oddities, "face box outside the image: whole image used"))
+        return rgb, Header(
+            facts.width, facts.height, facts.mode, (*facts.oddities, "face box outside the image: whole image used")
+        )
     left, top, width, height = sample.box
     if crop != (left, top, left + width, top + height):
         facts = Header(facts.width, facts.height, facts.mode, (*facts.oddities, "face box clipped to the image"))
@@ -71,7 +88,8 @@ def load(root: Path, sample: Sample) -> tuple[Image.Image, Header]:
 
 
 def clipped(box: tuple[int, int, int, int], size: tuple[int, int]) -> tuple[int, int, int, int] | None:
-    """(left, top, right, bottom) of the part of `box` inside an image of `size` (width, height), or None where nothing is left."""
+    """(left, top, right, bottom) of the part of `box` inside an image of `size` (width, height), or None where nothing
+    is left."""
     left, top, width, height = box
     corners = max(left, 0), max(top, 0), min(left + width, size[0]), min(top + height, size[1])
     return corners if corners[2] - corners[0] >= MIN_SIDE and corners[3] - corners[1] >= MIN_SIDE else None

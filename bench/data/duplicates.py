@@ -1,10 +1,11 @@
-"""Is a test image also in the training set, re-compressed, brightened or mirrored?  Perceptual hashes, then a closer look.
+"""Is a test image also in the training set, re-compressed, brightened or mirrored?  Perceptual hashes, then a closer
+look.
 
-Two images are near-duplicates when their 64-bit difference hashes are at most `MAX_BITS` apart and their 16 x 16 grey thumbnails
-correlate by at least `MIN_CORRELATION`.  Measured on 10,663 photos of `facial_expressions`, split by person: planted copies (JPEG
-quality 50 and 20, brightness +20 %, with and without mirroring) correlate by 0.988 and more in 300 of 300; of the 21 million
-pairs across the split, 9,703 pass the hash and one passes both, which is a true duplicate.  Crops and shifts of several pixels
-are not found.
+Two images are near-duplicates when their 64-bit difference hashes are at most `MAX_BITS` apart and their 16 x 16 grey
+thumbnails correlate by at least `MIN_CORRELATION`.  Measured on 10,663 photos of `facial_expressions`, split by person:
+planted copies (JPEG quality 50 and 20, brightness +20 %, with and without mirroring) correlate by 0.988 and more in 300
+of 300; of the 21 million pairs across the split, 9,703 pass the hash and one passes both, which is a true duplicate.
+Crops and shifts of several pixels are not found.
 """
 
 from __future__ import annotations
@@ -42,7 +43,9 @@ def near_duplicates(inspection: Inspection, border: int) -> list[NearDuplicate]:
     for mirrored in (False, True):
         for tests, trains in _close(inspection.hashes[test, int(mirrored)], inspection.hashes[train, 0]):
             rows, others = test[tests], train[trains]
-            correlation = _correlation(_unit(inspection.thumbs[rows], mirrored), _unit(inspection.thumbs[others], False))
+            correlation = _correlation(
+                _unit(inspection.thumbs[rows], mirrored), _unit(inspection.thumbs[others], False)
+            )
             differ = (inspection.digests[rows] != inspection.digests[others]).any(axis=1)
             for pair in np.flatnonzero((correlation >= MIN_CORRELATION) & differ):
                 found.append(NearDuplicate(int(rows[pair]), int(others[pair]), mirrored, float(correlation[pair])))
@@ -54,7 +57,9 @@ def _sides(count: int, border: int) -> tuple[NDArray[np.bool_], NDArray[np.bool_
     return is_train, ~is_train
 
 
-def _close(test: NDArray[np.uint64], train: NDArray[np.uint64]) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+def _close(
+    test: NDArray[np.uint64], train: NDArray[np.uint64]
+) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
     """Positions (in `test`, in `train`) of hashes at most MAX_BITS apart, block by block."""
     step = max(1, _PAIRS_AT_ONCE // max(1, len(train)))
     for start in range(0, len(test), step):

@@ -12,7 +12,10 @@ from bench.data.readers.layout import Layout
 from bench.data.readers.tree import ARCHIVE_SUFFIXES, archives, entries, subfolders
 from bench.errors import UserError
 
-WRAPPERS = frozenset("basic raf raf-db rafdb raf_db raf-basic dataset affectnet affectnet_manual sfew sfew2.0 sfew_2.0 sfew_2 data".split())
+WRAPPERS = frozenset(
+    "basic raf raf-db rafdb raf_db raf-basic dataset affectnet affectnet_manual"
+    " sfew sfew2.0 sfew_2.0 sfew_2 data".split()
+)
 """Folder names that releases and unpacking put around a dataset; they cost no level."""
 
 PARTS = frozenset(
@@ -35,32 +38,43 @@ def looked_for(name: str) -> str:
 def locate(name: str, data: Path | None, root: Path | None) -> Path | None:
     """The folder of dataset `name`: around `root` where one is given, else at most two levels below `data`.
 
-    None where `data` holds no such dataset.  Raises UserError for a `root` that is not the dataset, and where several fit.
+    None where `data` holds no such dataset.  Raises UserError for a `root` that is not the dataset, and where several
+    fit.
     """
     if root is not None:
         folder = resolve(name, root)[0]
         if is_twin(folder) and name not in TWINS:
-            raise UserError(f"{printable(folder)}: a rendered twin ({TWIN_MARKER}), which never counts as {name}; use {info(name).twin} instead")
+            raise UserError(
+                f"{printable(folder)}: a rendered twin ({TWIN_MARKER}), which never counts as {name}; use "
+                f"{info(name).twin} instead"
+            )
         return folder
     if data is None or not data.is_dir():
         return None
     found = _search(name, data)
     if len(found) > 1:
-        raise UserError(f"{printable(data)} holds {name} more than once: {_candidates(found)}; choose one with --root {name}=DIR")
+        raise UserError(
+            f"{printable(data)} holds {name} more than once: {_candidates(found)}; choose one with --root {name}=DIR"
+        )
     return found[0][0] if found else None
 
 
 def resolve(name: str, root: Path) -> Match:
-    """The dataset folder at, one level below or one level above `root`, and its layout.  Raises UserError where none or several fit."""
+    """The dataset folder at, one level below or one level above `root`, and its layout.  Raises UserError where none or
+    several fit."""
     shown = printable(root)
     if not root.exists():
         raise UserError(f"{shown}: no such folder; looked there for {name}: {looked_for(name)}")
     if not root.is_dir():
         packed = root.name.lower().endswith(ARCHIVE_SUFFIXES)
-        raise UserError(f"{shown}: {'still packed; unpack it and' if packed else 'a file, not a folder;'} give the folder of {name}")
+        raise UserError(
+            f"{shown}: {'still packed; unpack it and' if packed else 'a file, not a folder;'} give the folder of {name}"
+        )
     here = _matches(name, root)
     if len(here) > 1:
-        raise UserError(f"{shown}: two layouts of {name} at once ({', '.join(layout.name for _, layout in here)}); keep one of them")
+        raise UserError(
+            f"{shown}: two layouts of {name} at once ({', '.join(layout.name for _, layout in here)}); keep one of them"
+        )
     found = here or _below(name, root)
     if not found and root.resolve().name.lower() in PARTS:
         found = _matches(name, root.resolve().parent)
@@ -100,7 +114,8 @@ def _below(name: str, root: Path) -> list[Match]:
 
 
 def _search(name: str, data: Path) -> list[Match]:
-    """Matches in `data` and two levels below it.  A layout that many datasets share counts only below a folder that names it."""
+    """Matches in `data` and two levels below it.  A layout that many datasets share counts only below a folder that
+    names it."""
     found: list[Match] = []
     level = [data]
     for _ in range(3):

@@ -1,4 +1,5 @@
-"""Which rows, in which order, make up a dataset?  The inspection of a listing, kept on disk and trusted while no file changed."""
+"""Which rows, in which order, make up a dataset?  The inspection of a listing, kept on disk and trusted while no file
+changed."""
 
 from __future__ import annotations
 
@@ -26,9 +27,10 @@ _FORMAT = "1"  # of index files and digests: a new number makes old ones stale
 class Index:
     """The rows of a dataset in canonical order: train, then test, each by content digest.
 
-    `rows` (n,) int64: positions in (*listing.train, *listing.test); `labels`, `groups`, `ids` as in `dataset.Split`; `digest` the
-    dataset digest; `faults` one line per image that cannot be used, naming its file; `dropped` one line per test image that the
-    release also has in train under another name, and that is therefore in no row (`DatasetInfo.blemishes`).
+    `rows` (n,) int64: positions in (*listing.train, *listing.test); `labels`, `groups`, `ids` as in `dataset.Split`;
+    `digest` the dataset digest; `faults` one line per image that cannot be used, naming its file; `dropped` one line
+    per test image that the release also has in train under another name, and that is therefore in no row
+    (`DatasetInfo.blemishes`).
     """
 
     rows: NDArray[np.int64]
@@ -65,7 +67,11 @@ def inspected(listing: Listing, folder: Path, workers: int | None, progress: boo
     path = _path(listing, folder)
     before = _kept_digest(path)
     if before is not None:
-        print(f"{listing.dataset}: the cache in {printable(folder)} is stale (files, labels or decoder changed); reading again", file=sys.stderr)
+        print(
+            f"{listing.dataset}: the cache in {printable(folder)} is stale (files, labels or decoder changed); reading "
+            "again",
+            file=sys.stderr,
+        )
     inspection = inspect(listing, workers, progress)
     if inspection.faults:
         return inspection
@@ -78,8 +84,11 @@ def inspected(listing: Listing, folder: Path, workers: int | None, progress: boo
 
 
 def fingerprint(listing: Listing) -> str:
-    """Changes with any path, size, modification time, label, group or box of a listed image, and with the decoder's version."""
-    digest = hashlib.sha256(f"{_FORMAT} {importlib.metadata.version('pillow')} {listing.dataset} {listing.classes}".encode())
+    """Changes with any path, size, modification time, label, group or box of a listed image, and with the decoder's
+    version."""
+    digest = hashlib.sha256(
+        f"{_FORMAT} {importlib.metadata.version('pillow')} {listing.dataset} {listing.classes}".encode()
+    )
     for split, samples in (("train", listing.train), ("test", listing.test)):
         for sample in samples:
             try:
@@ -99,7 +108,10 @@ def index_of(listing: Listing, inspection: Inspection) -> Index:
     border = len(listing.train)
     faults = [f"{samples[row].path}: {fault}" for row, fault in sorted(inspection.faults.items())]
     shared = _in_both(contents, border, inspection)
-    pairs = [f"{samples[row].path} (test) and {samples[other].path} (train) are the same image" for row, other in shared.items()]
+    pairs = [
+        f"{samples[row].path} (test) and {samples[other].path} (train) are the same image"
+        for row, other in shared.items()
+    ]
     tolerated = len(shared) <= info(listing.dataset).blemishes * len(samples)
     left_out = set(shared) if tolerated else set()
     rows = [row for row in range(len(samples)) if row not in left_out]

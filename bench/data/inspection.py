@@ -1,6 +1,7 @@
 """What does one look at every image tell?  Content digests, sizes, modes, perceptual hashes and what cannot be decoded.
 
-It does not depend on the size that a run wants, so it is kept beside the cache and reused by `verify` and by every size.
+It does not depend on the size that a run wants, so it is kept beside the cache and reused by `verify` and by every
+size.
 """
 
 from __future__ import annotations
@@ -28,10 +29,11 @@ THUMB = 16
 class Inspection:
     """One row per sample, train first, in listing order.
 
-    `digests` (n, 32) uint8: SHA-256 of the decoded RGB pixels, row by row; `sizes` (n, 2) int32: stored width and height;
-    `modes` (n,) str: Pillow's colour mode; `hashes` (n, 2) uint64: difference hash of the image and of its mirror image;
-    `thumbs` (n, 256) uint8: the image in grey at 16 x 16, to tell near-duplicates from look-alikes without decoding again.
-    `oddities` and `faults` (why an image cannot be decoded) are texts by row, for the few rows that have one.
+    `digests` (n, 32) uint8: SHA-256 of the decoded RGB pixels, row by row; `sizes` (n, 2) int32: stored width and
+    height; `modes` (n,) str: Pillow's colour mode; `hashes` (n, 2) uint64: difference hash of the image and of its
+    mirror image; `thumbs` (n, 256) uint8: the image in grey at 16 x 16, to tell near-duplicates from look-alikes
+    without decoding again. `oddities` and `faults` (why an image cannot be decoded) are texts by row, for the few rows
+    that have one.
     """
 
     digests: NDArray[np.uint8]
@@ -44,13 +46,18 @@ class Inspection:
 
     def arrays(self) -> dict[str, NDArray[np.generic]]:
         """What can be written without pickling; the faults are not kept, for a mended file is to be read again."""
-        texts = {"oddity_rows": np.array([*self.oddities], np.int64), "oddity_texts": np.array([*self.oddities.values()], np.str_)}
+        texts = {
+            "oddity_rows": np.array([*self.oddities], np.int64),
+            "oddity_texts": np.array([*self.oddities.values()], np.str_),
+        }
         return {name: getattr(self, name) for name in _ARRAYS} | texts
 
     @staticmethod
     def from_arrays(arrays: Mapping[str, Any]) -> Inspection:
         oddities = dict(zip(arrays["oddity_rows"].tolist(), arrays["oddity_texts"].tolist(), strict=True))
-        return Inspection(arrays["digests"], arrays["sizes"], arrays["modes"], arrays["hashes"], arrays["thumbs"], oddities)
+        return Inspection(
+            arrays["digests"], arrays["sizes"], arrays["modes"], arrays["hashes"], arrays["thumbs"], oddities
+        )
 
 
 def _empty(count: int) -> Inspection:
@@ -66,7 +73,8 @@ def _empty(count: int) -> Inspection:
 def inspect(listing: Listing, workers: int | None = None, progress: bool = True, pixels: bool = True) -> Inspection:
     """Look at every image of the listing once.  Faults are collected, never raised.
 
-    Without `pixels` only headers are read: sizes, modes and oddities, but neither digests nor hashes, and damage stays unseen.
+    Without `pixels` only headers are read: sizes, modes and oddities, but neither digests nor hashes, and damage stays
+    unseen.
     """
     samples = (*listing.train, *listing.test)
     result = _empty(len(samples))

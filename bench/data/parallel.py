@@ -26,7 +26,11 @@ def worker_count(wanted: int | None) -> int:
 
 
 def over_chunks(
-    function: Callable[[int, Sequence[Item]], Result], items: Sequence[Item], label: str, workers: int | None = None, progress: bool = True
+    function: Callable[[int, Sequence[Item]], Result],
+    items: Sequence[Item],
+    label: str,
+    workers: int | None = None,
+    progress: bool = True,
 ) -> Iterator[tuple[int, Result]]:
     """Yield (start, function(start, chunk)) for consecutive chunks of `items`, in any order.
 
@@ -34,7 +38,14 @@ def over_chunks(
     """
     starts = range(0, len(items), _CHUNK)
     count = worker_count(workers)
-    bar = tqdm(total=len(items), desc=label, unit=" images", disable=None if progress else True, mininterval=0.5, smoothing=0.05)
+    bar = tqdm(
+        total=len(items),
+        desc=label,
+        unit=" images",
+        disable=None if progress else True,
+        mininterval=0.5,
+        smoothing=0.05,
+    )
     with bar:
         if count == 1 or len(items) < _ALONE:
             for start in starts:

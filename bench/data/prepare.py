@@ -1,4 +1,5 @@
-"""How do raw photos become aligned faces?  Resumable, in a folder beside the result that is renamed when all is done."""
+"""How do raw photos become aligned faces?  Resumable, in a folder beside the result that is renamed when all is
+done."""
 
 from __future__ import annotations
 
@@ -46,14 +47,20 @@ class _Task:
 
 
 def prepare(
-    name: str, root: Path, out: Path | None = None, size: int = 224, detector: Path | None = None, workers: int | None = None,
+    name: str,
+    root: Path,
+    out: Path | None = None,
+    size: int = 224,
+    detector: Path | None = None,
+    workers: int | None = None,
     progress: bool = True,
-) -> str:  # fmt: skip
+) -> str:
     """Align (or crop) every image of dataset `name` in `root` into the folder `out`; returns a summary for people.
 
-    No image is dropped: where no face is found the whole image is kept, and the manifest says so.  The manifest (JSON lines) names
-    images by digests of their pixels, before and after, never by file name.  A run that was stopped goes on where it was.
-    Raises UserError for broken images (all of them at once), a missing detector, or an `out` that holds something else.
+    No image is dropped: where no face is found the whole image is kept, and the manifest says so.  The manifest (JSON
+    lines) names images by digests of their pixels, before and after, never by file name.  A run that was stopped goes
+    on where it was. Raises UserError for broken images (all of them at once), a missing detector, or an `out` that
+    holds something else.
     """
     work = plan(name, root)
     aligned = any(job.align for job in work.jobs)
@@ -73,13 +80,18 @@ def prepare(
         for _, messages in over_chunks(partial(_run_chunk, task), work.jobs, f"preparing {name}", workers, progress):
             faults += messages
         if faults:
-            raise UserError(f"{len(faults):,} images cannot be read: {first(sorted(faults))}; mend or remove them, then run again")
+            raise UserError(
+                f"{len(faults):,} images cannot be read: {first(sorted(faults))}; mend or remove them, then run again"
+            )
         for path, content in work.files.items():
             write_bytes(part / path, content)
         _write_manifest(part, header)
         part.rename(out)
     except OSError as problem:
-        raise UserError(f"{printable(out)}: cannot be written ({problem.strerror or problem}); what is done is kept for the next run") from None
+        raise UserError(
+            f"{printable(out)}: cannot be written ({problem.strerror or problem}); what is done is kept for the next "
+            "run"
+        ) from None
     return f"{printable(out)}: {len(work.jobs):,} images at {size} px\n{_summary(out)}"
 
 
@@ -88,9 +100,13 @@ def _header(name: str, size: int, weights: Weights | None) -> dict[str, Any]:
     how: dict[str, Any] = {"crop": "the release's face box"}
     if weights is not None:
         how = {
-            "detector": weights.source, "detector_sha256": weights.sha256, "thresholds": [SURE, DOUBTFUL], "steps": list(STEPS),
-            "template": TEMPLATE.tolist(), "template_size": TEMPLATE_SIZE,
-        }  # fmt: skip
+            "detector": weights.source,
+            "detector_sha256": weights.sha256,
+            "thresholds": [SURE, DOUBTFUL],
+            "steps": list(STEPS),
+            "template": TEMPLATE.tolist(),
+            "template_size": TEMPLATE_SIZE,
+        }
     return {"format": _FORMAT, "dataset": name, "size": size, **how}
 
 
@@ -109,7 +125,10 @@ def _is_done(out: Path, mark: str) -> bool:
         return False
     if (out / _PLAN).is_file() and (out / _PLAN).read_text() == mark:
         return True
-    raise UserError(f"{printable(out)}: exists and is not the result of this command on these images; give another --out or remove it")
+    raise UserError(
+        f"{printable(out)}: exists and is not the result of this command on these images; give another --out or remove "
+        "it"
+    )
 
 
 def _open_part(part: Path, mark: str, work: Work, size: int) -> None:
@@ -125,12 +144,16 @@ def _open_part(part: Path, mark: str, work: Work, size: int) -> None:
     need, free = int(len(work.jobs) * size * size * _BYTES_PER_PIXEL), shutil.disk_usage(part).free
     if need > free:
         shutil.rmtree(part)
-        raise UserError(f"{printable(part.parent)}: about {need / 1e9:.2f} GB are needed, {free / 1e9:.2f} GB are free; choose another --out")
+        raise UserError(
+            f"{printable(part.parent)}: about {need / 1e9:.2f} GB are needed, {free / 1e9:.2f} GB are free; choose "
+            "another --out"
+        )
     write_text(part / _PLAN, mark)
 
 
 def _run_chunk(task: _Task, start: int, jobs: Sequence[Job]) -> list[str]:
-    """Prepare a few images (in a worker process); returns what is broken.  The chunk's rows are its mark of completion."""
+    """Prepare a few images (in a worker process); returns what is broken.  The chunk's rows are its mark of
+    completion."""
     done = task.part / _ROWS / f"{start:08d}.jsonl"
     if done.exists():
         return []
@@ -155,8 +178,10 @@ def _run(task: _Task, job: Job) -> dict[str, Any]:
         row |= {"step": found.step, "score": None, "box": None, "landmarks": None}
         if face is not None:
             row |= {
-                "score": round(face.score, 4), "box": [round(value, 3) for value in face.box], "landmarks": face.landmarks.round(3).tolist(),
-            }  # fmt: skip
+                "score": round(face.score, 4),
+                "box": [round(value, 3) for value in face.box],
+                "landmarks": face.landmarks.round(3).tolist(),
+            }
     else:
         result = image.resize((task.size, task.size), Image.Resampling.BILINEAR)
         row |= {"step": "box" if job.sample.box is not None else "whole image"}
@@ -167,7 +192,9 @@ def _run(task: _Task, job: Job) -> dict[str, Any]:
         result.save(buffer, "PNG")
     target = task.part / job.target
     target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_bytes(buffer.getvalue())  # the chunk's rows are written after, and atomically: half a file is written again
+    target.write_bytes(
+        buffer.getvalue()
+    )  # the chunk's rows are written after, and atomically: half a file is written again
     return row | {"result": _digest(result)}
 
 

@@ -15,8 +15,8 @@ from bench.data.readers.layout import Request
 def read(name: str, root: Path, class_order: str | None = None) -> Listing:
     """The listing of dataset `name` in (or one level around) `root`; no pixel is decoded.
 
-    `class_order` says what bare folder numbers mean (`raf`, `affectnet`, `alphabetical`, or class names parted by commas).
-    Broken content becomes findings; UserError is raised only where there is nothing to list.
+    `class_order` says what bare folder numbers mean (`raf`, `affectnet`, `alphabetical`, or class names parted by
+    commas). Broken content becomes findings; UserError is raised only where there is nothing to list.
     """
     dataset = real_name(name)
     folder, layout = resolve(dataset, root)
@@ -24,7 +24,9 @@ def read(name: str, root: Path, class_order: str | None = None) -> Listing:
     draft = layout.parse(folder, request)
     train, test = (tuple(sorted(draft.splits[split], key=_by_file_name)) for split in ("train", "test"))
     if is_twin(folder) and name not in TWINS:
-        draft.notes.warn("rendered-twin", f"{folder}: a rendered twin, not {name}; no result on it may be called {name}")
+        draft.notes.warn(
+            "rendered-twin", f"{folder}: a rendered twin, not {name}; no result on it may be called {name}"
+        )
     compare(name, train, test, draft.notes)
     return Listing(
         dataset=name,

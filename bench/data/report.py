@@ -22,7 +22,11 @@ def as_json(report: Report) -> dict[str, Any]:
         "classes": list(listing.classes) if listing is not None else list(info(report.dataset).classes),
         "digest": index.digest if index is not None and report.sound else None,
         "splits": {
-            split: {"images": sum(counts.values()), "per_class": counts, "official_per_class": _official(report.dataset, split)}
+            split: {
+                "images": sum(counts.values()),
+                "per_class": counts,
+                "official_per_class": _official(report.dataset, split),
+            }
             for split, counts in (report.splits or {"train": {}, "test": {}}).items()
         },
         "excluded": report.excluded,
@@ -39,13 +43,18 @@ def as_json(report: Report) -> dict[str, Any]:
         ],
         "figures": [
             {
-                "table": row.table, "label": row.label, "figure": row.figure, "n": row.n, "counts": list(row.counts), "verdict": row.verdict,
+                "table": row.table,
+                "label": row.label,
+                "figure": row.figure,
+                "n": row.n,
+                "counts": list(row.counts),
+                "verdict": row.verdict,
             }
             for row in report.figures
         ],
         "warnings": [finding.message for finding in report.findings if finding.severity == "warning"],
         "errors": [finding.message for finding in report.findings if finding.severity == "error"],
-    }  # fmt: skip
+    }
 
 
 def _official(dataset: str, split: str) -> dict[str, int] | None:
@@ -61,11 +70,18 @@ def as_text(report: Report) -> str:
         lines += [f"layout   {report.listing.layout}", *_counts(report), *_excluded(report), *_images(report)]
     if report.figures:
         lines += ["", f"the paper's figures at n = {report.figures[0].n:,} test images:"]
-        lines += [f"  {row.figure:>6}  {row.verdict:<30} table {row.table}, {row.label}{_count(row.counts)}" for row in report.figures]
+        lines += [
+            f"  {row.figure:>6}  {row.verdict:<30} table {row.table}, {row.label}{_count(row.counts)}"
+            for row in report.figures
+        ]
     for severity in ("warning", "error"):
         lines += [f"{severity}: {finding.message}" for finding in report.findings if finding.severity == severity]
     errors = sum(finding.severity == "error" for finding in report.findings)
-    lines += ["", f"{errors} errors, {len(report.findings) - errors} warnings: {'readable' if report.sound else 'must not be used as it is'}"]
+    lines += [
+        "",
+        f"{errors} errors, {len(report.findings) - errors} warnings: "
+        f"{'readable' if report.sound else 'must not be used as it is'}",
+    ]
     return "\n".join(lines)
 
 
@@ -80,7 +96,10 @@ def _counts(report: Report) -> list[str]:
     for name in report.splits["train"]:
         cells = [(report.splits[split][name], (official[split] or {}).get(name)) for split in ("train", "test")]
         lines.append(_row(name, width, cells))
-    totals = [(sum(report.splits[split].values()), sum((official[split] or {}).values()) or None) for split in ("train", "test")]
+    totals = [
+        (sum(report.splits[split].values()), sum((official[split] or {}).values()) or None)
+        for split in ("train", "test")
+    ]
     return [*lines, _row("total", width, totals), ""]
 
 
@@ -103,5 +122,9 @@ def _images(report: Report) -> list[str]:
     shown = ", ".join(f"{name} {count:,}" for name, count in list(sizes.items())[:_MOST_SIZES])
     more = f" and {len(sizes) - _MOST_SIZES:,} other sizes" if len(sizes) > _MOST_SIZES else ""
     modes = ", ".join(f"{name} {count:,}" for name, count in mode_histogram(report.inspection).items())
-    digest = report.index.digest if report.index is not None and report.sound else "none (pixels not decoded, or an error stands)"
+    digest = (
+        report.index.digest
+        if report.index is not None and report.sound
+        else "none (pixels not decoded, or an error stands)"
+    )
     return [f"sizes    {shown}{more}", f"modes    {modes}", f"digest   {digest}"]

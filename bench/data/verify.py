@@ -24,8 +24,8 @@ _LISTED_FAULTS = 100
 
 @dataclass(frozen=True)
 class Report:
-    """What a verification found.  `listing` and `inspection` are None where there was nothing to list or to look at; `index` is
-    None where pixels were not decoded.  `splits` are the images per split and class that would be used."""
+    """What a verification found.  `listing` and `inspection` are None where there was nothing to list or to look at;
+    `index` is None where pixels were not decoded.  `splits` are the images per split and class that would be used."""
 
     dataset: str
     root: Path
@@ -73,7 +73,9 @@ def verify(
         near = tuple(near_duplicates(inspection, len(listing.train)))
         _say_near(listing, near, notes)
     splits = _splits(listing, index)
-    excluded = dict(listing.excluded) | ({"also in train": len(index.dropped)} if index is not None and index.dropped else {})
+    excluded = dict(listing.excluded) | (
+        {"also in train": len(index.dropped)} if index is not None and index.dropped else {}
+    )
     figures = tuple(figures_at(name, sum(splits["test"].values()), REPORTED))
     findings = (*listing.findings, *notes.findings)
     return Report(name, listing.root, listing, inspection, index, splits, excluded, findings, near, figures)
@@ -113,7 +115,11 @@ def _say_faults(listing: Listing, inspection: Inspection, notes: Notes) -> None:
 
 def size_histogram(inspection: Inspection) -> dict[str, int]:
     """Images per stored size ("100x100"), most frequent first."""
-    sizes = [f"{width}x{height}" for row, (width, height) in enumerate(inspection.sizes.tolist()) if row not in inspection.faults]
+    sizes = [
+        f"{width}x{height}"
+        for row, (width, height) in enumerate(inspection.sizes.tolist())
+        if row not in inspection.faults
+    ]
     return dict(Counter(sizes).most_common())
 
 
@@ -135,7 +141,10 @@ def _say_sizes(listing: Listing, inspection: Inspection, notes: Notes) -> None:
     ]
     if other:
         shown = ", ".join(f"{count:,} x {name}" for name, count in list(size_histogram(inspection).items())[:8])
-        notes.warn("unexpected-size", f"{len(other):,} images are not {size[0]}x{size[1]} ({first(other)}); sizes found: {shown}")
+        notes.warn(
+            "unexpected-size",
+            f"{len(other):,} images are not {size[0]}x{size[1]} ({first(other)}); sizes found: {shown}",
+        )
 
 
 def _say_modes(listing: Listing, inspection: Inspection, notes: Notes) -> None:
@@ -168,8 +177,12 @@ def _say_near(listing: Listing, near: tuple[NearDuplicate, ...], notes: Notes) -
     if near:
         samples = (*listing.train, *listing.test)
         shown = [
-            f"{samples[pair.test].path} (test) ~ {samples[pair.train].path} (train{', mirrored' if pair.mirrored else ''}, {pair.correlation:.3f})"
+            f"{samples[pair.test].path} (test) ~ {samples[pair.train].path} "
+            f"(train{', mirrored' if pair.mirrored else ''}, {pair.correlation:.3f})"
             for pair in near[:EXAMPLES]
         ]
         more = f" and {len(near) - EXAMPLES:,} more" if len(near) > EXAMPLES else ""
-        notes.warn("near-duplicates", f"{len(near):,} pairs across the splits look like the same photo: {', '.join(map(printable, shown))}{more}")
+        notes.warn(
+            "near-duplicates",
+            f"{len(near):,} pairs across the splits look like the same photo: {', '.join(map(printable, shown))}{more}",
+        )

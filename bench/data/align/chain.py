@@ -20,8 +20,8 @@ STEPS = ("sure", "doubtful", "enlarged", "whole image")
 
 @dataclass(frozen=True)
 class Aligned:
-    """A face at the size asked for.  `step` of STEPS is how it was found; `face` (in pixels of the original) is None where the
-    whole image was kept."""
+    """A face at the size asked for.  `step` of STEPS is how it was found; `face` (in pixels of the original) is None
+    where the whole image was kept."""
 
     image: Image.Image
     step: str

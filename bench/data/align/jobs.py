@@ -20,8 +20,8 @@ NAMES = (PHOTOS, "sfew", "affectnet7", "affectnet8", "facial_expressions", "faci
 
 @dataclass(frozen=True)
 class Job:
-    """One image: `sample` below the raw root, `target` below the result (its suffix gives the format).  `align` is off where the
-    release's own face box is the crop."""
+    """One image: `sample` below the raw root, `target` below the result (its suffix gives the format).  `align` is off
+    where the release's own face box is the crop."""
 
     sample: Sample
     target: str
@@ -48,7 +48,10 @@ def plan(name: str, root: Path) -> Work:
     listing = read(name, root)
     if listing.errors:
         more = f" (and {len(listing.errors) - 1} more errors)" if len(listing.errors) > 1 else ""
-        raise UserError(f"{listing.errors[0].message}{more}; `python -m bench.data verify {name} --root {printable(root)}` lists all")
+        raise UserError(
+            f"{listing.errors[0].message}{more}; `python -m bench.data verify {name} --root {printable(root)}` lists "
+            "all"
+        )
     if name.startswith("affectnet"):
         return _affectnet(listing)
     if name == "sfew":
@@ -80,7 +83,10 @@ def _sfew(listing: Listing) -> Work:
 def _affectnet(listing: Listing) -> Work:
     """The layout of the reduced release; the photos are cropped to the release's own face boxes."""
     if listing.layout != "full":
-        raise UserError(f"{printable(listing.root)}: AffectNet's {listing.layout} layout is cropped already; there is nothing to prepare")
+        raise UserError(
+            f"{printable(listing.root)}: AffectNet's {listing.layout} layout is cropped already; there is nothing to "
+            "prepare"
+        )
     import numpy as np
 
     jobs: list[Job] = []
@@ -100,14 +106,24 @@ def _facial_expressions(listing: Listing) -> Work:
     """The same names and the same legend."""
     samples = (*listing.train, *listing.test)
     jobs = tuple(Job(sample, f"images/{PurePosixPath(sample.path).name}", True) for sample in samples)
-    lines = "".join(f"prepared,{PurePosixPath(sample.path).name},{listing.classes[sample.label]}\n" for sample in samples)
-    return _checked(Work(listing.root, jobs, {"data/legend.csv": f"user.id,image,emotion\n{lines}".encode("utf-8", "surrogateescape")}))
+    lines = "".join(
+        f"prepared,{PurePosixPath(sample.path).name},{listing.classes[sample.label]}\n" for sample in samples
+    )
+    return _checked(
+        Work(
+            listing.root,
+            jobs,
+            {"data/legend.csv": f"user.id,image,emotion\n{lines}".encode("utf-8", "surrogateescape")},
+        )
+    )
 
 
 def _checked(work: Work) -> Work:
     """The work, unless two images would be written to one place."""
     if twice := _repeated([job.target.lower() for job in work.jobs]):
-        raise UserError(f"{printable(work.root)}: several images would become {first(twice)}; give them different names")
+        raise UserError(
+            f"{printable(work.root)}: several images would become {first(twice)}; give them different names"
+        )
     return work
 
 

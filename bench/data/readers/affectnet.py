@@ -1,7 +1,8 @@
 """How does AffectNet lie on disk?  The reduced release of 224-px crops, with one .npy file per annotation.
 
-Codes: 0 Neutral, 1 Happy, 2 Sad, 3 Surprise, 4 Fear, 5 Disgust, 6 Anger, 7 Contempt; 8 None, 9 Uncertain, 10 No-Face carry no
-expression and are excluded with a count; so is contempt where 7 classes are asked for (deviates: T11, what "7 classes" means).
+Codes: 0 Neutral, 1 Happy, 2 Sad, 3 Surprise, 4 Fear, 5 Disgust, 6 Anger, 7 Contempt; 8 None, 9 Uncertain, 10 No-Face
+carry no expression and are excluded with a count; so is contempt where 7 classes are asked for (deviates: T11, what "7
+classes" means).
 """
 
 from __future__ import annotations
@@ -42,7 +43,9 @@ def parse_reduced(root: Path, request: Request) -> Draft:
     for split, names in SPLITS.items():
         folder = next(iter(children(root, *names)), None)
         if folder is None:
-            draft.notes.error("no-split", f"{printable(root)}: no {' or '.join(names)} folder; the {split} split is missing")
+            draft.notes.error(
+                "no-split", f"{printable(root)}: no {' or '.join(names)} folder; the {split} split is missing"
+            )
             continue
         labels = _annotations(folder, root, draft)
         pictures = descend(folder, "images")
@@ -61,7 +64,9 @@ def _annotations(folder: Path, root: Path, draft: Draft) -> dict[str, tuple[str,
     """Image id -> (annotation file, code 0..10) of one split."""
     labels = descend(folder, "annotations")
     if labels is None:
-        draft.notes.error("no-labels", f"{printable(folder / 'annotations')}: no such folder; unpack the annotations there")
+        draft.notes.error(
+            "no-labels", f"{printable(folder / 'annotations')}: no such folder; unpack the annotations there"
+        )
         return {}
     prefix = labels.relative_to(root).as_posix()
     found: dict[str, tuple[str, int]] = {}
@@ -113,9 +118,17 @@ def parse_class_folders(root: Path, request: Request) -> Draft:
 
 
 REDUCED = Layout(
-    "reduced", "{train_set,val_set}/images/<id>.jpg + {train_set,val_set}/annotations/<id>_exp.npy", _is_reduced, parse_reduced,
+    "reduced",
+    "{train_set,val_set}/images/<id>.jpg + {train_set,val_set}/annotations/<id>_exp.npy",
+    _is_reduced,
+    parse_reduced,
     size=(224, 224),
-)  # fmt: skip
+)
 CLASS_FOLDERS = Layout(
-    "class folders", "{train,val}/{0..7 or names}/*.jpg", _is_class_folders, parse_class_folders, specific=False, hints=("affect",)
+    "class folders",
+    "{train,val}/{0..7 or names}/*.jpg",
+    _is_class_folders,
+    parse_class_folders,
+    specific=False,
+    hints=("affect",),
 )

@@ -1,4 +1,5 @@
-"""How does AffectNet's full release lie on disk?  Photos in numbered folders, face boxes and labels in two wide CSV files."""
+"""How does AffectNet's full release lie on disk?  Photos in numbered folders, face boxes and labels in two wide CSV
+files."""
 
 from __future__ import annotations
 
@@ -16,15 +17,24 @@ from bench.data.readers.tree import children, entries, folded, list_images, subf
 
 TABLES = {"train": "training.csv", "test": "validation.csv"}
 COLUMNS = (
-    "subdirectory_filepath", "face_x", "face_y", "face_width", "face_height", "facial_landmarks", "expression", "valence", "arousal",
-)  # fmt: skip
+    "subdirectory_filepath",
+    "face_x",
+    "face_y",
+    "face_width",
+    "face_height",
+    "facial_landmarks",
+    "expression",
+    "valence",
+    "arousal",
+)
 _LANDMARKS = 68
 _WORDS = (*AFFECTNET_ORDER, *NO_EXPRESSION.values())
 _DEPTH = 4
 
 
 def _inner(root: Path) -> Iterator[Path]:
-    """`root` and the folders below it that are not the numbered ones, nearest first; unpacking often doubles a level."""
+    """`root` and the folders below it that are not the numbered ones, nearest first; unpacking often doubles a
+    level."""
     level = [root]
     for _ in range(_DEPTH):
         yield from level
@@ -33,7 +43,13 @@ def _inner(root: Path) -> Iterator[Path]:
 
 def _is_full(folder: Path) -> bool:
     return bool(
-        children(folder, "Manually_Annotated_file_lists", "Manually_Annotated_Images", "Manually_Annotated", "Manually_Annotated_compressed")
+        children(
+            folder,
+            "Manually_Annotated_file_lists",
+            "Manually_Annotated_Images",
+            "Manually_Annotated",
+            "Manually_Annotated_compressed",
+        )
         or children(folder, *TABLES.values())
     )
 
@@ -49,7 +65,10 @@ def parse_full(root: Path, request: Request) -> Draft:
             tried = ", ".join(printable(folder / name) for folder in folders[:5])
             draft.notes.error("no-labels", f"no {name}; tried {tried}; unpack Manually_Annotated_file_lists there")
         elif len(found) > 1:
-            draft.notes.error("two-layouts", f"{len(found)} files are called {name}: {', '.join(map(printable, found))}; keep one of them")
+            draft.notes.error(
+                "two-layouts",
+                f"{len(found)} files are called {name}: {', '.join(map(printable, found))}; keep one of them",
+            )
         else:
             rows += _rows(found[0], split, root, draft)
     rows = unique(rows, draft.notes, _WORDS)
@@ -71,14 +90,19 @@ def parse_full(root: Path, request: Request) -> Draft:
 
 def _image_folder(root: Path, folders: list[Path], draft: Draft) -> Path | None:
     """The folder that holds the numbered folders, to which the paths in the tables are relative."""
-    found = [folder for folder in folders if any(entry.name.isdigit() and entry.is_dir() for entry in entries(folder, limit=2000))]
+    found = [
+        folder
+        for folder in folders
+        if any(entry.name.isdigit() and entry.is_dir() for entry in entries(folder, limit=2000))
+    ]
     manual = [folder for folder in found if "auto" not in folder.relative_to(root).as_posix().lower()]
     if len(manual) == 1:
         return manual[0]
     shown = ", ".join(map(printable, manual))
     draft.notes.error(
         "no-images" if not manual else "two-layouts",
-        f"{printable(root)}: no folder of numbered image folders (Manually_Annotated_Images/1, 2, ...); unpack the images there"
+        f"{printable(root)}: no folder of numbered image folders (Manually_Annotated_Images/1, 2, ...); unpack the "
+        "images there"
         if not manual
         else f"{printable(root)}: several folders of numbered image folders ({shown}); keep one of them",
     )
@@ -100,7 +124,11 @@ def _rows(path: Path, split: str, root: Path, draft: Draft) -> list[Row]:
         if not columns:
             columns, is_header = _columns(fields)
             if "expression" not in columns or COLUMNS[0] not in columns:
-                draft.notes.error("columns", f"{where}: no column {COLUMNS[0]} or expression (found {', '.join(columns)}); use the release's table")
+                draft.notes.error(
+                    "columns",
+                    f"{where}: no column {COLUMNS[0]} or expression (found {', '.join(columns)}); use the release's "
+                    "table",
+                )
                 return []
             if is_header:
                 continue
@@ -113,9 +141,13 @@ def _rows(path: Path, split: str, root: Path, draft: Draft) -> list[Row]:
         if (fault := path_fault(name)) is not None:
             faults["bad-path"].append(f"{where}: {printable(name)}: {fault}")
         elif code is None:
-            faults["label-not-integer"].append(f"{where}: expression {printable(word)!r} is not a whole number; AffectNet's codes are 0..10")
+            faults["label-not-integer"].append(
+                f"{where}: expression {printable(word)!r} is not a whole number; AffectNet's codes are 0..10"
+            )
         elif not 0 <= code <= 10:
-            faults["label-out-of-range"].append(f"{where}: expression {code} is out of range; AffectNet's codes are 0..10")
+            faults["label-out-of-range"].append(
+                f"{where}: expression {code} is out of range; AffectNet's codes are 0..10"
+            )
         else:
             box, odd = _box([fields[columns[key]] for key in COLUMNS[1:5] if key in columns])
             landmarks = fields[columns[COLUMNS[5]]] if COLUMNS[5] in columns else ""
@@ -126,7 +158,9 @@ def _rows(path: Path, split: str, root: Path, draft: Draft) -> list[Row]:
     for slug, messages in faults.items():
         draft.notes.errors(slug, messages)
     for oddity, count in oddities.items():
-        draft.notes.warn("face-box" if "box" in oddity else "landmarks", f"{count:,} rows with {oddity}; first at {first_at[oddity]}")
+        draft.notes.warn(
+            "face-box" if "box" in oddity else "landmarks", f"{count:,} rows with {oddity}; first at {first_at[oddity]}"
+        )
     return rows
 
 
@@ -146,7 +180,9 @@ def _box(fields: list[str]) -> tuple[tuple[int, int, int, int] | None, str]:
         return None, "no face box (NULL): whole image used"
     if width <= 0 or height <= 0:
         return None, "a face box without area: whole image used"
-    return (left, top, width, height), "a negative corner of the face box: clipped to the image" if min(left, top) < 0 else ""
+    return (left, top, width, height), "a negative corner of the face box: clipped to the image" if min(
+        left, top
+    ) < 0 else ""
 
 
 def _landmark_oddity(field: str) -> str:
@@ -155,5 +191,8 @@ def _landmark_oddity(field: str) -> str:
 
 
 FULL = Layout(
-    "full", "Manually_Annotated_Images/<n>/<hash>.<ext> + Manually_Annotated_file_lists/{training,validation}.csv", _is_full, parse_full
+    "full",
+    "Manually_Annotated_Images/<n>/<hash>.<ext> + Manually_Annotated_file_lists/{training,validation}.csv",
+    _is_full,
+    parse_full,
 )

@@ -18,7 +18,8 @@ TRAIN = ("train", "train_set", "training")
 TEST = ("test", "test_set", "val", "val_set", "valid", "valid_set", "validation")
 
 Codes = Callable[[frozenset[int]], Mapping[int, str] | None]
-"""A dataset's own numbers: given the folder numbers found, their classes, or None where the numbers could mean something else."""
+"""A dataset's own numbers: given the folder numbers found, their classes, or None where the numbers could mean
+something else."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,8 @@ class _ClassFolder:
 
 
 def is_class_root(folder: Path) -> bool:
-    """Whether at least two children of `folder` are named like expressions or numbered like classes (one alone may be chance)."""
+    """Whether at least two children of `folder` are named like expressions or numbered like classes (one alone may be
+    chance)."""
     names = [path.name for path in subfolders(folder, limit=2000)]
     numbered = [name for name in names if name.isdigit() and int(name) <= 10]
     return sum(canonical(name) is not None for name in names) >= 2 or (len(numbered) >= 2 and len(names) <= 16)
@@ -60,7 +62,9 @@ def parse_tree(root: Path, request: Request, draft: Draft, codes: Codes) -> None
             splits[split] = folders[0]
         elif folders:
             shown = first([path.name for path in folders])
-            draft.notes.error("two-layouts", f"{printable(root)}: {shown} all look like the {split} split; keep one of them")
+            draft.notes.error(
+                "two-layouts", f"{printable(root)}: {shown} all look like the {split} split; keep one of them"
+            )
         else:
             draft.notes.error("no-split", f"{printable(root)}: no folder of classes for the {split} split")
     read_tree(splits, root, request, draft, codes)
@@ -71,7 +75,11 @@ def read_tree(splits: Mapping[str, Path], root: Path, request: Request, draft: D
 
     A folder of images that means nothing is an error, not an omission: its images would be missing from every number.
     """
-    folders = [_ClassFolder(split, path, list_images(path, root)) for split, above in splits.items() for path in subfolders(above)]
+    folders = [
+        _ClassFolder(split, path, list_images(path, root))
+        for split, above in splits.items()
+        for path in subfolders(above)
+    ]
     for folder in folders:
         folder.images.report(draft.notes)
     meaning = _numbers(folders, request, draft, codes)
@@ -81,8 +89,15 @@ def read_tree(splits: Mapping[str, Path], root: Path, request: Request, draft: D
         if name is None:
             if count and (folder.number is None or meaning):
                 shown = printable(folder.path.relative_to(root).as_posix())
-                hint = nearest(folder.path.name) if folder.number is None else f"known: {', '.join(map(str, sorted(meaning)))}"
-                draft.notes.error("unknown-class", f"{shown}: unknown class folder with {count:,} images ({hint}); rename or remove it")
+                hint = (
+                    nearest(folder.path.name)
+                    if folder.number is None
+                    else f"known: {', '.join(map(str, sorted(meaning)))}"
+                )
+                draft.notes.error(
+                    "unknown-class",
+                    f"{shown}: unknown class folder with {count:,} images ({hint}); rename or remove it",
+                )
         elif name in request.classes:
             label = request.classes.index(name)
             draft.splits[folder.split] += [Sample(path, label) for path in folder.images.by_name.values()]
@@ -115,7 +130,13 @@ def _numbers(folders: list[_ClassFolder], request: Request, draft: Draft, codes:
 
 def _fit(folders: list[_ClassFolder], request: Request) -> str:
     """Which order fits the training counts, for a message: the least difference between shares of classes."""
-    counts = Counter({folder.number: len(folder.images.by_name) for folder in folders if folder.split == "train" and folder.number is not None})
+    counts = Counter(
+        {
+            folder.number: len(folder.images.by_name)
+            for folder in folders
+            if folder.split == "train" and folder.number is not None
+        }
+    )
     official = dict(zip(info(request.dataset).classes, info(request.dataset).train, strict=False))
     total = counts.total()
     if not official or not total:
@@ -127,13 +148,22 @@ def _fit(folders: list[_ClassFolder], request: Request) -> str:
         if dict(counts) == wanted:
             return f"the counts are the official ones under '{name}'"
         whole = sum(wanted.values())
-        distances[name] = sum(abs(counts[number] / total - wanted.get(number, 0) / whole) for number in {*counts, *wanted}) / 2
+        distances[name] = (
+            sum(abs(counts[number] / total - wanted.get(number, 0) / whole) for number in {*counts, *wanted}) / 2
+        )
     best = min(distances, key=lambda name: distances[name])
-    shown = ", ".join(f"{name} {distance:.0%}" for name, distance in sorted(distances.items(), key=lambda item: item[1]))
+    shown = ", ".join(
+        f"{name} {distance:.0%}" for name, distance in sorted(distances.items(), key=lambda item: item[1])
+    )
     return f"'{best}' fits the counts best (share of images in another class than officially: {shown})"
 
 
 def _report_loose(folder: Path, draft: Draft) -> None:
-    loose = [entry.name for entry in entries(folder) if entry.is_file() and Path(entry.name).suffix.lower() in IMAGE_SUFFIXES]
+    loose = [
+        entry.name for entry in entries(folder) if entry.is_file() and Path(entry.name).suffix.lower() in IMAGE_SUFFIXES
+    ]
     if loose:
-        draft.notes.warn("loose-images", f"{printable(folder)}: {len(loose):,} images lie outside the class folders and are left out: {first(loose)}")
+        draft.notes.warn(
+            "loose-images",
+            f"{printable(folder)}: {len(loose):,} images lie outside class folders and are left out: {first(loose)}",
+        )

@@ -1,4 +1,5 @@
-"""Which class does a word mean?  Spellings found in label files and folder names, and the orders behind bare numbers."""
+"""Which class does a word mean?  Spellings found in label files and folder names, and the orders behind bare
+numbers."""
 
 from __future__ import annotations
 
@@ -46,11 +47,15 @@ def nearest(word: str) -> str:
 
 
 def order(text: str, classes: Sequence[str]) -> tuple[str, ...]:
-    """The classes behind numeric folders as `--class-order` names them: a known order, or class names parted by commas."""
+    """The classes behind numeric folders as `--class-order` names them: a known order, or class names parted by
+    commas."""
     known = orders(classes)
     if text in known:
         return known[text]
     names = [canonical(word) for word in text.split(",")]
     if len(names) < 2 or None in names or len(set(names)) < len(names):
-        raise UserError(f"--class-order '{text}' is neither {', '.join(known)} nor a list of different class names (surprise,fear,...)")
+        raise UserError(
+            f"--class-order '{text}' is neither {', '.join(known)} nor a list of different class names "
+            "(surprise,fear,...)"
+        )
     return tuple(name for name in names if name)

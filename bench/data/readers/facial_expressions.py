@@ -1,11 +1,13 @@
-"""How does muxspace/facial_expressions lie on disk?  `data/legend.csv` (user.id,image,emotion) + `images/`; open, real photos.
+"""How does muxspace/facial_expressions lie on disk?  `data/legend.csv` (user.id,image,emotion) + `images/`; open, real
+photos.
 
-The release has no split.  Ours parts people: the identity is the file name less its number, and a hash of it sends about one
-identity in five to the test split.  The hash knows nothing of the other rows, so a smaller copy of the release gets the same split.
+The release has no split.  Ours parts people: the identity is the file name less its number, and a hash of it sends
+about one identity in five to the test split.  The hash knows nothing of the other rows, so a smaller copy of the
+release gets the same split.
 
-Seven classes are the default, because the release has nine photos of contempt in 13,690: about two of them would be in the test
-split, and a class of two images moves balanced accuracy by 6 points each.  Seven is also what RAF-DB and SFEW have.
-`facial_expressions8` keeps contempt.
+Seven classes are the default, because the release has nine photos of contempt in 13,690: about two of them would be in
+the test split, and a class of two images moves balanced accuracy by 6 points each.  Seven is also what RAF-DB and SFEW
+have. `facial_expressions8` keeps contempt.
 """
 
 from __future__ import annotations
@@ -25,21 +27,23 @@ from bench.data.readers.rows import Row, join, path_fault, unique
 from bench.data.readers.tree import children, descend, folded, list_images
 
 SALT = "189"
-"""Chosen among "0".."199", by labels alone and before anything was trained, so that each class has nearest to a fifth of its
-images in the test split.  It matters because five film actors carry nearly all photos of disgust."""
+"""Chosen among "0".."199", by labels alone and before anything was trained, so that each class has nearest to a fifth
+of its images in the test split.  It matters because five film actors carry nearly all photos of disgust."""
 
 TEST_SHARE = 0.2
 _HEADER = ("user.id", "image", "emotion")
 
 
 def identity(name: str) -> str:
-    """Who is in the photo, by its file name: `Aaron_Peirsol_0001.jpg`, `HrithikRoshan_11.jpg`, `facial-expressions_2868588k.jpg`."""
+    """Who is in the photo, by its file name: `Aaron_Peirsol_0001.jpg`, `HrithikRoshan_11.jpg`,
+    `facial-expressions_2868588k.jpg`."""
     stem = os.path.splitext(os.path.basename(name))[0]
     return re.sub(r"[\s_-]*\d+[a-z]?$", "", stem).casefold() or stem.casefold()
 
 
 def split_of(person: str) -> str:
-    """The split of an identity: `test` where the first 8 bytes of SHA-256(salt, identity), as a fraction, are below a fifth."""
+    """The split of an identity: `test` where the first 8 bytes of SHA-256(salt, identity), as a fraction, are below a
+    fifth."""
     digest = hashlib.sha256(f"facial_expressions/{SALT}/{person}".encode("utf-8", "surrogateescape")).digest()
     return "test" if int.from_bytes(digest[:8], "big") < TEST_SHARE * 2**64 else "train"
 
@@ -82,14 +86,18 @@ def _rows(path: Path, root: Path, draft: Draft) -> list[Row]:
     else:
         draft.notes.warn("no-header", f"{shown}:1: no header line; read as {','.join(_HEADER)}")
     if "emotion" not in columns:
-        draft.notes.error("columns", f"{shown}:1: no column 'emotion' (found {', '.join(columns)}); use the release's legend.csv")
+        draft.notes.error(
+            "columns", f"{shown}:1: no column 'emotion' (found {', '.join(columns)}); use the release's legend.csv"
+        )
         return []
     rows: list[Row] = []
     faults: dict[str, list[str]] = {"columns": [], "bad-path": [], "unknown-class": []}
     for number, fields in records:
         where = f"{shown}:{number}"
         if len(fields) != len(columns):
-            faults["columns"].append(f"{where}: {len(fields)} columns, expected {len(columns)} ({','.join(columns)}); mend the line")
+            faults["columns"].append(
+                f"{where}: {len(fields)} columns, expected {len(columns)} ({','.join(columns)}); mend the line"
+            )
             continue
         name, word = fields[columns["image"]], fields[columns["emotion"]]
         label = canonical(word)

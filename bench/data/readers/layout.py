@@ -34,10 +34,10 @@ class Draft:
 class Layout:
     """One layout of one dataset.
 
-    `shape` is the line that tells people what is looked for.  `specific` says that the shape alone gives the dataset away;
-    otherwise `hints` must occur in a folder's name before a search accepts it.  `size` is the official (width, height) of an image in
-    pixels, where there is one.  `matches` must be cheap and forgiving: a tree
-    with a missing piece still matches, so that `parse` can say which piece.  `parse` never raises for broken content.
+    `shape` is the line that tells people what is looked for.  `specific` says that the shape alone gives the dataset
+    away; otherwise `hints` must occur in a folder's name before a search accepts it.  `size` is the official (width,
+    height) of an image in pixels, where there is one.  `matches` must be cheap and forgiving: a tree with a missing
+    piece still matches, so that `parse` can say which piece.  `parse` never raises for broken content.
     """
 
     name: str

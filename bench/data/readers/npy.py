@@ -1,7 +1,8 @@
-"""Which number does a tiny .npy annotation hold?  AffectNet stores each label as an array of its own, in several shapes.
+"""Which number does a tiny .npy annotation hold?  AffectNet stores each label as an array of its own, in several
+shapes.
 
-287,651 files of 130 bytes, but only a few different ones: `numpy.load` would spend 80 microseconds on each header, so each distinct
-content is parsed once.  Pickled (object) arrays are never opened.
+287,651 files of 130 bytes, but only a few different ones: `numpy.load` would spend 80 microseconds on each header, so
+each distinct content is parsed once.  Pickled (object) arrays are never opened.
 """
 
 from __future__ import annotations
@@ -49,7 +50,9 @@ def parse_code(content: bytes) -> int:
         values = np.load(io.BytesIO(content), allow_pickle=False).reshape(-1).tolist()
     except (ValueError, EOFError) as problem:
         if "allow_pickle" in str(problem):
-            raise NpyFault("holds pickled Python objects, which are never opened; save the label as a number or text") from None
+            raise NpyFault(
+                "holds pickled Python objects, which are never opened; save the label as a number or text"
+            ) from None
         raise NpyFault(f"is damaged ({problem}); fetch it again") from None
     if len(values) != 1:
         raise NpyFault(f"holds {len(values)} values, expected 1 label; fetch it again")

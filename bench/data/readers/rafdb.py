@@ -1,6 +1,7 @@
 """How does RAF-DB (basic) lie on disk?  The authors' release and the repackagings in circulation.
 
-Labels are 1 Surprise, 2 Fear, 3 Disgust, 4 Happiness, 5 Sadness, 6 Anger, 7 Neutral (the release's readme); kept as code - 1.
+Labels are 1 Surprise, 2 Fear, 3 Disgust, 4 Happiness, 5 Sadness, 6 Anger, 7 Neutral (the release's readme); kept as
+code - 1.
 """
 
 from __future__ import annotations
@@ -66,9 +67,13 @@ def _official_rows(root: Path, notes: Notes, classes: tuple[str, ...]) -> list[R
         if (fault := path_fault(name)) is not None:
             faults["bad-path"].append(f"{where}: {printable(name)}: {fault}")
         elif code is None:
-            faults["label-not-integer"].append(f"{where}: label {printable(words[1])!r} is not a whole number; official labels are 1..7")
+            faults["label-not-integer"].append(
+                f"{where}: label {printable(words[1])!r} is not a whole number; official labels are 1..7"
+            )
         elif split is None:
-            faults["unknown-split"].append(f"{where}: {printable(name)} begins with neither train_ nor test_; the split is in the name")
+            faults["unknown-split"].append(
+                f"{where}: {printable(name)} begins with neither train_ nor test_; the split is in the name"
+            )
         else:
             codes.append((where, code))
             rows.append(Row(where, _stem(name), split, code - 1))
@@ -81,9 +86,16 @@ def _in_range(rows: list[Row], codes: list[tuple[str, int]], shown: str, notes: 
     """The rows whose label is 1..7.  A file that counts from zero is one mistake, not thousands."""
     values = {code for _, code in codes}
     if values and min(values) == 0 and max(values) <= 6:
-        notes.error("zero-based-labels", f"{shown}: labels span 0..{max(values)}; official are 1..7; use the official file (or add 1 to each label)")
+        notes.error(
+            "zero-based-labels",
+            f"{shown}: labels span 0..{max(values)}; official are 1..7; use the official file (or add 1 to each label)",
+        )
         return []
-    bad = [f"{where}: label {code} is out of range; official labels are 1..7" for where, code in codes if not 1 <= code <= 7]
+    bad = [
+        f"{where}: label {code} is out of range; official labels are 1..7"
+        for where, code in codes
+        if not 1 <= code <= 7
+    ]
     notes.errors("label-out-of-range", bad)
     return [row for row in rows if 0 <= row.label <= 6]
 
@@ -94,7 +106,11 @@ def _aligned_images(root: Path, notes: Notes) -> Images | None:
     if folder is None or not folder.is_dir():
         parent = descend(root, "Image") or root
         packed = archives(parent)
-        hint = f"still packed there: {first(packed)}; unpack it" if packed else "the aligned photos are needed, Image/original is not used"
+        hint = (
+            f"still packed there: {first(packed)}; unpack it"
+            if packed
+            else "the aligned photos are needed, Image/original is not used"
+        )
         notes.error("no-images", f"{printable(parent / 'aligned')}: no such folder; {hint}")
         return None
     images = list_images(folder, root)
@@ -118,11 +134,18 @@ def _kaggle_home(folder: Path) -> Path:
 def _label_tables(folder: Path) -> dict[str, Path]:
     """The `<split>_labels.csv` beside `DATASET` or in it."""
     places = dict.fromkeys((folder, _kaggle_home(folder)))
-    return {split: table for split in ("train", "test") for place in places for table in children(place, f"{split}_labels.csv")}
+    return {
+        split: table
+        for split in ("train", "test")
+        for place in places
+        for table in children(place, f"{split}_labels.csv")
+    }
 
 
 def _is_kaggle(folder: Path) -> bool:
-    return bool(_label_tables(folder)) or (descend(folder, "DATASET") is not None and bool(split_folders(_kaggle_home(folder))))
+    return bool(_label_tables(folder)) or (
+        descend(folder, "DATASET") is not None and bool(split_folders(_kaggle_home(folder)))
+    )
 
 
 def _is_class_folders(folder: Path) -> bool:
@@ -137,7 +160,8 @@ def parse_class_folders(root: Path, request: Request) -> Draft:
 
 
 def parse_kaggle(root: Path, request: Request) -> Draft:
-    """`DATASET/{train,test}/{1..7}/` with `train_labels.csv`, `test_labels.csv` (image,label), which must agree with the folders."""
+    """`DATASET/{train,test}/{1..7}/` with `train_labels.csv`, `test_labels.csv` (image,label), which must agree with
+    the folders."""
     draft = parse_class_folders(_kaggle_home(root), request)
     prefix = _kaggle_home(root).relative_to(root).as_posix()
     if prefix != ".":
@@ -148,7 +172,10 @@ def parse_kaggle(root: Path, request: Request) -> Draft:
         if split in tables:
             _check_table(tables[split], split, root, request, draft)
         else:
-            draft.notes.warn("no-labels", f"{printable(root / f'{split}_labels.csv')}: no such file; the {split} labels are the folders' alone")
+            draft.notes.warn(
+                "no-labels",
+                f"{printable(root / f'{split}_labels.csv')}: no such file; the {split} labels are the folders' alone",
+            )
     return draft
 
 
@@ -170,7 +197,9 @@ def _check_table(path: Path, split: str, root: Path, request: Request, draft: Dr
         elif (fault := path_fault(fields[0])) is not None:
             faults["bad-path"].append(f"{where}: {printable(fields[0])}: {fault}")
         elif (code := integer(fields[1])) is None:
-            faults["label-not-integer"].append(f"{where}: label {printable(fields[1])!r} is not a whole number; official labels are 1..7")
+            faults["label-not-integer"].append(
+                f"{where}: label {printable(fields[1])!r} is not a whole number; official labels are 1..7"
+            )
         else:
             codes.append((where, code))
             rows.append(Row(where, _stem(fields[0].rpartition("/")[2]), split, code - 1))
@@ -179,13 +208,17 @@ def _check_table(path: Path, split: str, root: Path, request: Request, draft: Dr
     rows = unique(_in_range(rows, codes, shown, draft.notes), draft.notes, request.classes)
     in_folders = {_stem(sample.path.rpartition("/")[2]): sample for sample in draft.splits[split]}
     disagree = [
-        f"{row.where}: {row.name} is {request.classes[row.label]} here but lies in {printable(sample.path)}; mend one of them"
+        f"{row.where}: {row.name} is {request.classes[row.label]} here but lies in {printable(sample.path)}; mend one "
+        "of them"
         for row in rows
         if (sample := in_folders.get(row.name)) is not None and sample.label != row.label
     ]
     draft.notes.errors("contradictory-rows", disagree)
     if missing := [f"{row.name} ({row.where})" for row in rows if row.name not in in_folders]:
-        draft.notes.error("missing-images", f"{len(missing):,} of {len(rows):,} listed images are missing: {first(missing)}; fetch them again")
+        draft.notes.error(
+            "missing-images",
+            f"{len(missing):,} of {len(rows):,} listed images are missing: {first(missing)}; fetch them again",
+        )
     listed = {row.name for row in rows}
     if rows and (extra := [sample.path for name, sample in in_folders.items() if name not in listed]):
         report_extra(extra, draft.notes)
@@ -194,15 +227,26 @@ def _check_table(path: Path, split: str, root: Path, request: Request, draft: Dr
 
 LAYOUTS = (
     Layout(
-        "official", "EmoLabel/list_patition_label.txt + Image/aligned/train_00001_aligned.jpg", _is_official, parse_official,
+        "official",
+        "EmoLabel/list_patition_label.txt + Image/aligned/train_00001_aligned.jpg",
+        _is_official,
+        parse_official,
         size=(100, 100),
     ),
     Layout(
-        "kaggle", "DATASET/{train,test}/{1..7}/*.jpg + train_labels.csv + test_labels.csv", _is_kaggle, parse_kaggle,
+        "kaggle",
+        "DATASET/{train,test}/{1..7}/*.jpg + train_labels.csv + test_labels.csv",
+        _is_kaggle,
+        parse_kaggle,
         size=(100, 100),
     ),
     Layout(
-        "class folders", "{train,test|val|valid}/<class>/*.jpg", _is_class_folders, parse_class_folders,
-        specific=False, hints=("raf",), size=(100, 100),
+        "class folders",
+        "{train,test|val|valid}/<class>/*.jpg",
+        _is_class_folders,
+        parse_class_folders,
+        specific=False,
+        hints=("raf",),
+        size=(100, 100),
     ),
-)  # fmt: skip
+)

@@ -54,19 +54,28 @@ def unique(rows: Iterable[Row], notes: Notes, classes: Sequence[str]) -> list[Ro
             continue
         if before.label != row.label:
             conflicts.append(
-                f"{row.where}: {printable(row.name)} is {classes[row.label]} here and {classes[before.label]} at {before.where}; keep one line"
+                f"{row.where}: {printable(row.name)} is {classes[row.label]} here and {classes[before.label]} at "
+                f"{before.where}; keep one line"
             )
         elif before.split != row.split:
-            conflicts.append(f"{row.where}: {printable(row.name)} is in {row.split} here and in {before.split} at {before.where}; keep one line")
+            conflicts.append(
+                f"{row.where}: {printable(row.name)} is in {row.split} here and in {before.split} at {before.where}; "
+                "keep one line"
+            )
         else:
             repeated.append(f"{row.where} repeats {before.where}")
     notes.errors("contradictory-rows", conflicts)
     if repeated:
-        notes.warn("duplicate-rows", f"{len(repeated):,} lines name an image a second time with the same label and count once: {first(repeated)}")
+        notes.warn(
+            "duplicate-rows",
+            f"{len(repeated):,} lines name an image again with the same label and count once: {first(repeated)}",
+        )
     return list(seen.values())
 
 
-def join(rows: Sequence[Row], images: Images, notes: Notes, splits: dict[str, list[Sample]], what: str = "listed images") -> None:
+def join(
+    rows: Sequence[Row], images: Images, notes: Notes, splits: dict[str, list[Sample]], what: str = "listed images"
+) -> None:
     """Turn rows into samples of `splits`, and say which listed images are missing and how many files nobody lists."""
     missing: list[str] = []
     used: set[str] = set()
@@ -78,10 +87,15 @@ def join(rows: Sequence[Row], images: Images, notes: Notes, splits: dict[str, li
             used.add(path)
             splits[row.split].append(Sample(path, row.label, row.group, row.box))
     if missing:
-        notes.error("missing-images", f"{len(missing):,} of {len(rows):,} {what} are missing: {first(missing)}; fetch them again")
+        notes.error(
+            "missing-images",
+            f"{len(missing):,} of {len(rows):,} {what} are missing: {first(missing)}; fetch them again",
+        )
     report_extra([path for path in images.by_name.values() if path not in used], notes)
 
 
 def report_extra(extra: Sequence[str], notes: Notes) -> None:
     if extra:
-        notes.warn("extra-images", f"{len(extra):,} images are in no label file and are left out: {first(sorted(extra))}")
+        notes.warn(
+            "extra-images", f"{len(extra):,} images are in no label file and are left out: {first(sorted(extra))}"
+        )

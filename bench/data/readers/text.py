@@ -38,13 +38,18 @@ def read_text(path: Path, notes: Notes) -> str | None:
         notes.warn("encoding", f"{shown}: saved as UTF-16; read as such, better saved as UTF-8")
         return content.decode("utf-16", "replace")
     if b"\0" in content[:4096]:
-        notes.error("encoding", f"{shown}: holds zero bytes (UTF-16 without a mark, or no text at all); save it as UTF-8")
+        notes.error(
+            "encoding", f"{shown}: holds zero bytes (UTF-16 without a mark, or no text at all); save it as UTF-8"
+        )
         return None
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as problem:
         line = content.count(b"\n", 0, problem.start) + 1
-        notes.warn("encoding", f"{shown}:{line}: not UTF-8 (byte 0x{content[problem.start]:02x}); read as Latin-1, better saved as UTF-8")
+        notes.warn(
+            "encoding",
+            f"{shown}:{line}: not UTF-8 (byte 0x{content[problem.start]:02x}); read as Latin-1, better saved as UTF-8",
+        )
         return content.decode("latin-1")
 
 
@@ -56,9 +61,12 @@ def lines(text: str) -> Iterator[tuple[int, list[str]]]:
 
 
 def csv_rows(text: str) -> Iterator[tuple[int, list[str]]]:
-    """(line number, stripped fields) of each record that is not blank; the delimiter is a comma, a semicolon or a tab."""
+    """(line number, stripped fields) of each record that is not blank; the delimiter is a comma, a semicolon or a
+    tab."""
     head = text.split("\n", 1)[0]
-    delimiter = next((char for char in ",;\t" if char in head), ",")  # landmarks hold semicolons inside a comma-separated field
+    delimiter = next(
+        (char for char in ",;\t" if char in head), ","
+    )  # landmarks hold semicolons inside a comma-separated field
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
     try:
         for row in reader:

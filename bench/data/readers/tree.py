@@ -27,13 +27,16 @@ def folded(name: str) -> str:
 
 
 def entries(folder: Path, limit: int | None = None) -> list[os.DirEntry[str]]:
-    """The entries of a folder without junk, by name; at most `limit` of them, so that a look into a huge folder is cheap."""
+    """The entries of a folder without junk, by name; at most `limit` of them, so that a look into a huge folder is
+    cheap."""
     try:
         with os.scandir(folder) as found:
             kept = (entry for entry in found if not is_junk(entry.name))
             return sorted(itertools.islice(kept, limit), key=lambda entry: entry.name)
     except PermissionError:
-        raise UserError(f"{printable(folder)}: no permission to read this folder; change it (chmod u+rx) or its owner") from None
+        raise UserError(
+            f"{printable(folder)}: no permission to read this folder; change it (chmod u+rx) or its owner"
+        ) from None
 
 
 def subfolders(folder: Path, limit: int | None = None) -> list[Path]:
@@ -58,7 +61,8 @@ def _two_cases(folder: Path, exact: list[Path]) -> bool:
 
 
 def child(folder: Path, *names: str) -> Path | None:
-    """The entry of `folder` with one of these names in any case, or None.  Two of them are a mistake that nobody can guess."""
+    """The entry of `folder` with one of these names in any case, or None.  Two of them are a mistake that nobody can
+    guess."""
     found = children(folder, *names)
     if len(found) > 1:
         raise UserError(f"{printable(folder)} holds {first([path.name for path in found])}: keep one of them")
@@ -92,10 +96,18 @@ class Images:
     def report(self, notes: Notes) -> None:
         """Say what in these folders cannot be an image or must not be followed."""
         for path in self.outside:
-            notes.error("link-out-of-root", f"{printable(path)}: a link that leads out of the dataset folder; copy the file in instead")
-        notes.errors("empty-file", [f"{printable(path)}: zero bytes, not an image; fetch it again" for path in self.empty])
+            notes.error(
+                "link-out-of-root",
+                f"{printable(path)}: a link that leads out of the dataset folder; copy the file in instead",
+            )
+        notes.errors(
+            "empty-file", [f"{printable(path)}: zero bytes, not an image; fetch it again" for path in self.empty]
+        )
         if self.others:
-            notes.warn("not-images", f"{len(self.others):,} files are not images by their names and are left out: {first(self.others)}")
+            notes.warn(
+                "not-images",
+                f"{len(self.others):,} files are not images by their names and are left out: {first(self.others)}",
+            )
 
     def get(self, name: str) -> str | None:
         return self.by_name.get(folded(name))

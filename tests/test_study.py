@@ -1,0 +1,431 @@
+"""Does a study survive kills with the same proposals and the same best, refuse to mix, and never see a test label?"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+import optuna
+import pytest
+
+from bench import score as score_module
+from bench import study_text
+from bench.cell import Start, run_cell
+from bench.data.dataset import Dataset, Split
+from bench.errors import CellError, UserError
+from bench.record import Score
+from bench.space import published, space_of, variant_for
+from bench.spec import Cell, recipe_of
+from bench.study import Task, run
+from bench.study_importance import importances
+from bench.study_numbers import best_so_far, expected_best, sensitivity, standard_error, surface
+from bench.study_text import FinishedTrial, Identity, Study
+from bench.study_workers import Tell
+from bench.switches import Scalar
+from bench.trial import Training, without_test
+
+EPOCHS, TRIALS = 4, 14
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@dataclass(frozen=True)
+class Bowl:
+    """A stub objective: a bowl in (log lambda1, log lambda2) that rises with the epochs.
+
+    It kills its own process at the `deadly` reports, counted over all processes in `counter`.
+    """
+
+    counter: Path | None = None
+    deadly: tuple[int, ...] = ()
+    diverges_above: float = math.inf
+
+    def __call__(self, params: Mapping[str, Scalar], tell: Tell) -> tuple[Score, ...]:
+        x, y = (math.log10(float(params[name] or 0)) for name in ("loss.lambda1", "loss.lambda2"))
+        if x > self.diverges_above:
+            raise CellError("the loss is nan in epoch 1, step 1")
+        right = 0
+        for epoch in range(1, EPOCHS + 1):
+            self.live_or_die()
+            right = int(1000 * (0.8 - 0.05 * (x - 0.5) ** 2 - 0.02 * y * y) * (1 - 0.5**epoch))
+            tell(epoch, right / 1000)
+        return (Score(EPOCHS, right, 1000, (right // 2, right - right // 2), (500, 500)),)
+
+    def live_or_die(self) -> None:
+        if self.counter is None:
+            return
+        count = int(self.counter.read_text()) + 1 if self.counter.exists() else 1
+        self.counter.write_text(str(count))
+        if count in self.deadly:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+def task(folder: Path, trials: int = TRIALS, **changes: object) -> Task:
+    space = space_of("dan")
+    identity = Identity(
+        dataset="rafdb-twin", method="dan", budget="quick", objective="accuracy", seed=0, tuning_seeds=(1000,),
+        space={each.name: each.domain for each in space}, published=published(space), sampler="tpe", pruner="median",
+        recipe={"epochs": EPOCHS, "numeric": "faithful"}, data="d" * 64, weights="none", weights_sha256=None,
+        optuna=optuna.__version__, sources={"bench/cell.py": "a" * 64},
+    )  # fmt: skip
+    named = {key: value for key, value in changes.items() if hasattr(identity, key)}
+    rest = {key: value for key, value in changes.items() if key not in named}
+    return Task("toy", replace(identity, **named), space, trials, folder / "runs", folder / "results", **rest)  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Study:
+    """The uninterrupted study."""
+    return run(task(tmp_path_factory.mktemp("whole")), Bowl()).study
+
+
+def run_until_killed(folder: Path, objective: Bowl, url: str | None) -> int:
+    """Run the study in another process; its exit code, -9 where it was killed."""
+    process = get_context("fork").Process(target=run, args=(task(folder, url=url), objective))
+    process.start()
+    process.join()
+    assert process.exitcode is not None
+    return process.exitcode
+
+
+@pytest.mark.parametrize("storage", ["journal", "sqlite"])
+def test_a_study_killed_four_times_equals_the_uninterrupted_one(storage: str, tmp_path: Path, whole: Study) -> None:
+    url = f"sqlite:///{tmp_path}/study.db" if storage == "sqlite" else None
+    objective = Bowl(tmp_path / "count", deadly=(1, 11, 12, 30))
+    codes = [run_until_killed(tmp_path, objective, url) for _ in range(5)]
+    assert codes == [-signal.SIGKILL] * 4 + [0]
+    found = study_text.load(tmp_path / "results", "toy")
+    assert found is not None and found.interrupted == 4
+    assert [trial.params for trial in found.trials] == [trial.params for trial in whole.trials]
+    assert found.best == replace(whole.best, seconds=found.best.seconds)  # type: ignore[union-attr, type-var]
+    assert found.digest == whole.digest
+
+
+def test_trial_0_is_the_published_point_and_some_trials_are_pruned(whole: Study) -> None:
+    assert whole.trials[0].params == {"loss.lambda1": 1.0, "loss.lambda2": 1.0}
+    assert len(whole.trials) == TRIALS
+    assert {trial.state for trial in whole.trials} == {"complete", "pruned"}
+    assert all(len(trial.steps) < EPOCHS for trial in whole.trials if trial.state == "pruned")
+
+
+def test_running_again_does_only_what_is_missing(tmp_path: Path, whole: Study) -> None:
+    run(task(tmp_path, trials=6), Bowl())
+    calls = tmp_path / "count"
+    grown = run(task(tmp_path), Bowl(calls)).study
+    assert grown.digest == whole.digest
+    assert int(calls.read_text()) == sum(len(trial.steps) for trial in whole.trials[6:])
+    calls.unlink()
+    assert run(task(tmp_path), Bowl(calls)).study.digest == whole.digest and not calls.exists()
+
+
+def test_a_deleted_journal_is_rebuilt_from_the_text(tmp_path: Path, whole: Study) -> None:
+    run(task(tmp_path, trials=9), Bowl())
+    (tmp_path / "runs" / "toy.log").unlink()
+    assert run(task(tmp_path), Bowl()).study.digest == whole.digest
+
+
+def test_a_journal_that_a_kill_tore_goes_on_and_a_damaged_one_is_one_line(tmp_path: Path, whole: Study) -> None:
+    run(task(tmp_path, trials=5), Bowl())
+    journal = tmp_path / "runs" / "toy.log"
+    with journal.open("ab") as file:
+        file.write(b'{"op_code":4,"worker_id"')
+    (tmp_path / "runs" / "toy.log.lock").touch()  # a killed process cannot take its lock away
+    assert run(task(tmp_path), Bowl()).study.digest == whole.digest
+    lines = journal.read_bytes().splitlines(keepends=True)
+    journal.write_bytes(b"".join([*lines[:3], b"garbage\n", *lines[4:]]))
+    with pytest.raises(UserError, match="line 4 is no journal entry.*delete it: the study is rebuilt") as caught:
+        run(task(tmp_path), Bowl())
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"seed": 1}, "seed: 0, now 1"),
+        ({"objective": "balanced-accuracy"}, "objective: accuracy, now balanced-accuracy"),
+        ({"budget": "full"}, "budget: quick, now full"),
+        ({"data": "e" * 64}, "data: dddddddddddd, now eeeeeeeeeeee"),
+        ({"optuna": "5.9.9"}, "now 5.9.9"),
+        ({"tuning_seeds": (1000, 1001)}, "tuning seeds: 1000, now 1000,1001"),
+        ({"space": {"loss.lambda1": "0.1..10:log"}}, "space loss.lambda1: 0.001..10:log, now 0.1..10:log"),
+        ({"space": {"loss.lambda1": "0.001..10:log"}}, "space loss.lambda2: 0.001..10:log, now none"),
+        ({"sources": {"bench/cell.py": "b" * 64}}, "bench/cell.py changed"),
+    ],
+)
+@pytest.mark.parametrize("text_is_there", [True, False])
+def test_a_study_begun_differently_is_refused_with_the_difference(
+    change: dict[str, object], message: str, text_is_there: bool, tmp_path: Path
+) -> None:
+    run(task(tmp_path, trials=1), Bowl())
+    if not text_is_there:
+        study_text.study_path(tmp_path / "results", "toy").unlink()
+    with pytest.raises(UserError, match="was begun differently") as caught:
+        run(task(tmp_path, trials=2, **change), Bowl())
+    assert message in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_a_study_that_another_process_runs_is_refused_in_one_line(tmp_path: Path) -> None:
+    from filelock import FileLock
+
+    (tmp_path / "runs").mkdir()
+    with FileLock(tmp_path / "runs" / "toy.lock"), pytest.raises(UserError, match="is being run by another process"):
+        # The lock is the process's own here; a second handle is refused all the same.
+        run(task(tmp_path, trials=1), Bowl())
+
+
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        ("sqlite:////nowhere/at/all.db", "unable to open database file"),
+        ("postgresql+psycopg2://me:secret@127.0.0.1:1/x", "me:\\*\\*\\*@127.0.0.1"),
+        ("nonsense", "cannot be used"),
+    ],
+)
+def test_a_database_that_cannot_be_used_is_one_line_without_its_password(url: str, message: str, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=message) as caught:
+        run(task(tmp_path, trials=1, url=url), Bowl())
+    assert "\n" not in str(caught.value) and "secret" not in str(caught.value)
+
+
+def test_a_file_that_is_no_database_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "x.db").write_bytes(b"not a database at all, but long enough to be looked at as one" * 40)
+    with pytest.raises(UserError, match="file is not a database"):
+        run(task(tmp_path, trials=1, url=f"sqlite:///{tmp_path}/x.db"), Bowl())
+
+
+def test_a_trial_whose_training_diverges_counts_and_the_study_goes_on(tmp_path: Path) -> None:
+    study = run(task(tmp_path), Bowl(diverges_above=0.2)).study
+    lost = [trial for trial in study.trials if trial.state == "diverged"]
+    assert len(study.trials) == TRIALS and lost
+    assert all("the loss is nan" in trial.reason and trial.params["loss.lambda1"] > 10**0.2 for trial in lost)  # type: ignore[operator]
+
+
+def test_a_published_point_that_diverges_ends_the_study(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="the published point itself fails: the loss is nan"):
+        run(task(tmp_path), Bowl(diverges_above=-0.1))
+
+
+def test_workers_side_by_side_finish_the_study_and_say_that_its_order_is_not_repeatable(tmp_path: Path) -> None:
+    study = run(task(tmp_path, trials=6, workers=2), Bowl()).study
+    assert len(study.trials) == 6 and not study.order_repeatable
+    assert len({tuple(trial.params.values()) for trial in study.trials}) == 6
+    assert study.trials[0].params == {"loss.lambda1": 1.0, "loss.lambda2": 1.0}
+    assert not run(task(tmp_path, trials=7), Bowl()).study.order_repeatable
+
+
+def test_trials_of_another_machine_are_left_alone_until_they_are_taken_over(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/study.db"
+    first = task(tmp_path / "a", trials=3, url=url)
+    run(first, Bowl())
+    stored = optuna.load_study(study_name="toy", storage=url)
+    theirs = stored.ask()
+    theirs.set_user_attr("owner", "another machine")
+    second = replace(first, trials=4, folder=tmp_path / "b" / "runs")
+    waiting = run(second, Bowl())
+    assert (len(waiting.study.trials), waiting.elsewhere) == (3, 1)
+    done = run(replace(second, take_over=True), Bowl())
+    assert (len(done.study.trials), done.elsewhere, done.study.order_repeatable) == (4, 0, False)
+
+
+def test_a_study_reads_back_from_its_text_and_an_edited_one_is_refused(tmp_path: Path, whole: Study) -> None:
+    study_text.save(tmp_path, whole)
+    assert study_text.load(tmp_path, "toy") == whole
+    path = study_text.study_path(tmp_path, "toy")
+    content = json.loads(path.read_text())
+    content["trials"][0]["value"] = 0.99
+    path.write_text(json.dumps(content))
+    with pytest.raises(UserError, match="was edited or is damaged"):
+        study_text.load(tmp_path, "toy")
+
+
+def test_expected_best_is_the_mean_over_all_draws() -> None:
+    values = [0.3, 0.9, 0.5, 0.5, 0.7, 0.1]
+    for size, found in enumerate(expected_best(values), 1):
+        draws = [max(draw) for draw in itertools.combinations(values, size)]
+        assert found == pytest.approx(sum(draws) / len(draws))
+
+
+def test_the_best_so_far_ignores_pruned_trials() -> None:
+    states = [("pruned", 0.9), ("complete", 0.4), ("complete", 0.6), ("pruned", 0.7), ("complete", 0.5)]
+    trials = tuple(FinishedTrial(state, {}, value) for state, value in states)  # type: ignore[arg-type]
+    study = Study("x", task(Path()).identity, trials)
+    assert best_so_far(study) == (None, 0.4, 0.6, 0.6, 0.6)
+
+
+def test_the_standard_error_of_balanced_accuracy_is_that_of_a_simulation() -> None:
+    random = np.random.default_rng(0)
+    sizes, recall = np.array([40, 15, 120]), np.array([0.5, 0.8, 0.9])
+    scores = Score(1, 0, 175, (20, 12, 108), (40, 15, 120))
+    draws = (random.binomial(sizes, recall, size=(200_000, 3)) / sizes).mean(axis=1)
+    assert standard_error([scores], "balanced-accuracy") == pytest.approx(draws.std(), rel=0.01)
+    assert standard_error([Score(1, 60, 100, (60,), (100,))], "accuracy") == pytest.approx(math.sqrt(0.6 * 0.4 / 100))
+
+
+def test_trials_far_below_the_published_point_are_told_from_it_and_near_ones_are_not() -> None:
+    def trial(correct: int) -> FinishedTrial:
+        return FinishedTrial("complete", {}, correct / 1000, ((1, correct / 1000),), (Score(1, correct, 1000, (correct,), (1000,)),))
+
+    stopped = FinishedTrial("pruned", {}, 0.5, ((1, 0.5),))
+    study = Study("x", task(Path()).identity, (trial(800), trial(801), trial(700), trial(790), trial(900), stopped))
+    found = sensitivity(study)
+    assert found is not None
+    assert (found.same, [each.value for each in found.below], [each.value for each in found.above]) == (2, [0.7], [0.9])
+    assert (found.stopped, found.behind, found.spread) == (1, (stopped,), pytest.approx(0.2))
+
+
+def test_every_trial_falls_in_one_cell_of_the_surface(whole: Study) -> None:
+    edges = (0.001, 0.01, 0.1, 1.0, 10.0)
+    cells = surface(whole, ("loss.lambda1", "loss.lambda2"), (edges, edges))
+    assert len(cells) == 16 and sum(cell.complete + cell.pruned for cell in cells) == TRIALS
+    corner = cells[3 * 4 + 3]
+    inside = [
+        trial.value for trial in whole.complete
+        if 1 <= trial.params["loss.lambda1"] <= 10 and 1 <= trial.params["loss.lambda2"] <= 10  # type: ignore[operator]
+    ]  # fmt: skip
+    assert corner.mean == pytest.approx(np.mean(inside)) and corner.complete == len(inside)
+
+
+def test_fanova_finds_the_parameter_that_makes_the_value() -> None:
+    random = np.random.default_rng(1)
+    points = 10 ** random.uniform(-3, 1, size=(40, 2))
+    trials = tuple(
+        FinishedTrial("complete", {"loss.lambda1": float(a), "loss.lambda2": float(b)}, 0.5 + 0.1 * math.log10(a))
+        for a, b in points
+    )
+    first, second = importances(Study("x", task(Path()).identity, trials))
+    assert (first.name, second.name) == ("loss.lambda1", "loss.lambda2")
+    assert first.fanova > 0.9 and first.fanova + second.fanova == pytest.approx(1)
+    assert first.ped_anova + second.ped_anova == pytest.approx(1)
+
+
+# Below: real training, of a small network on a few small images.
+
+
+class Untouchable:
+    """A test split of which nothing may be read."""
+
+    def __getattr__(self, name: str) -> object:
+        raise AssertionError(f"the test split's {name} was read")
+
+
+def images(test: object = None) -> Dataset:
+    """54 training images of 16 pixels in 3 classes; the test split is given, or 12 images."""
+    random = np.random.default_rng(3)
+
+    def split(n: int) -> Split:
+        labels = np.arange(n) % 3
+        pixels = random.integers(0, 120, size=(n, 16, 16, 3)) + 60 * labels[:, None, None, None]
+        return Split(pixels.astype(np.uint8), labels, np.full(n, -1), np.array([f"{i:016d}" for i in range(n)]))
+
+    train, held = split(54), split(12)
+    return Dataset("rafdb-twin", ("a", "b", "c"), train, held if test is None else test, "d" * 64)  # type: ignore[arg-type]
+
+
+def sealed_images() -> Dataset:
+    return images(Untouchable())
+
+
+def training(folder: Path, objective: str = "accuracy", source: object = sealed_images, seeds: tuple[int, ...] = (1000, 1001)) -> Training:
+    recipe = replace(
+        recipe_of("rafdb-twin", "center_loss", (), "quick", "faithful"),
+        image_size=16, epochs=2, batch_size=18, train_limit=None, test_limit=None,
+    )  # fmt: skip
+    cell = Cell("rafdb-twin", "center_loss", (), "honest", "quick", 1000, "none", recipe)
+    return Training(source, cell, seeds, objective, "cpu", folder)  # type: ignore[arg-type]
+
+
+def test_a_trial_reads_no_test_label_and_scores_what_an_honest_cell_scores_on_validation(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reads: list[int] = []
+    monkeypatch.setattr(score_module.SealedLabels, "open", lambda self: reads.append(1))
+    told: list[tuple[int, float]] = []
+    trainer = training(tmp_path / "trial", objective="balanced-accuracy")
+    params = {"loss.lambda1": 0.5}
+    scores = trainer(params, lambda step, value: told.append((step, value)))
+    assert not reads
+    monkeypatch.undo()
+    values = []
+    for seed, found in zip(trainer.tuning_seeds, scores, strict=True):
+        cell = replace(trainer.cell, seed=seed, variant=variant_for("center_loss", params))
+        import torch
+
+        record, _ = run_cell(cell, images(), Start("k", tmp_path / "cell"), torch.device("cpu"), {})
+        by_epoch = [log.val_correct for log in record.epochs]
+        assert found.epoch == record.scores["best-val"].epoch and found.correct == by_epoch[found.epoch - 1]
+        assert found.n == record.data.n_val == sum(found.class_n)
+        values.append(np.mean([k / n for k, n in zip(found.class_correct, found.class_n, strict=True)]))
+    assert [step for step, _ in told] == [1, 2, 3, 4]
+    assert told[3 - scores[1].epoch % 2 if scores[1].epoch == 2 else 2][1] == pytest.approx(np.mean(values))
+    assert not (tmp_path / "trial").exists() or not any((tmp_path / "trial").iterdir())
+
+
+def test_a_dataset_without_its_test_split_keeps_the_same_validation_images() -> None:
+    from bench.data.splits import partition
+
+    full = images()
+    bare = without_test(sealed_images())
+    assert len(bare.test) == 0
+    a = partition(full.train, full.test, full.digest, "honest", 30, 6)
+    b = partition(bare.train, bare.test, bare.digest, "honest", 30, 6)
+    assert np.array_equal(a.train, b.train) and np.array_equal(a.val, b.val) and b.test.size == 0
+
+
+SCRIPT = """
+import functools, os, signal, sys
+from pathlib import Path
+sys.path[:0] = [{root!r}, {tests!r}]
+import test_study as study_tests
+from bench import trial
+from bench.cell import Start
+from bench.study import run
+
+trial.Start = functools.partial(Start, checkpoint_seconds=0.0)  # a checkpoint after every epoch
+deadly, seen = {deadly}, 0
+
+def mortal(params, tell, inner=study_tests.training(Path({folder!r}) / "trials")):
+    def watched(step, value):
+        global seen
+        tell(step, value)
+        seen += 1
+        if seen == deadly:
+            os.kill(os.getpid(), signal.SIGKILL)
+    return inner(params, watched)
+
+run(study_tests.real_task(Path({folder!r})), mortal)
+"""
+
+
+def real_task(folder: Path) -> Task:
+    space = space_of("center_loss")
+    base = task(folder, trials=2)
+    identity = replace(
+        base.identity, method="center_loss", tuning_seeds=(1000, 1001),
+        space={each.name: each.domain for each in space}, published=published(space),
+    )  # fmt: skip
+    return replace(base, identity=identity, space=space)
+
+
+def test_real_training_killed_in_a_second_seed_and_resumed_equals_the_uninterrupted_study(tmp_path: Path) -> None:
+    def piece(deadly: int) -> int:
+        code = SCRIPT.format(root=str(ROOT), tests=str(ROOT / "tests"), folder=str(tmp_path / "cut"), deadly=deadly)
+        environment = os.environ | {"OMP_NUM_THREADS": "1"}
+        return subprocess.run([sys.executable, "-c", textwrap.dedent(code)], env=environment, check=False).returncode
+
+    # Reports are 2 seeds x 2 epochs a trial: the seventh is in the second trial's second seed.
+    assert [piece(7), piece(0)] == [-signal.SIGKILL, 0]
+    cut = study_text.load(tmp_path / "cut" / "results", "toy")
+    whole = run(real_task(tmp_path / "whole"), training(tmp_path / "whole" / "trials")).study
+    assert cut is not None and cut.interrupted == 1
+    assert cut.digest == whole.digest
+    assert all(len(trial.steps) == 4 and len(trial.scores) == 2 for trial in whole.trials)

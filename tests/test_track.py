@@ -1,0 +1,353 @@
+"""Is MLflow a faithful, repeatable projection of the records, and do they survive without it?"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+
+import fake_results
+import pytest
+
+from bench import mlflow_store, store, track
+from bench.mlflow_place import EXPERIMENT, URI, Place, how_to_open, masked, place
+from bench.mlflow_run import address, figures, metrics, note, params, run_name
+from bench.spec import Cell
+
+ROOT = Path(__file__).resolve().parent.parent
+DAN = fake_results.cell("rafdb-twin", "dan")
+ONE_HEAD = fake_results.cell("rafdb-twin", "dan", variant={"heads": 1})
+CONTROL = fake_results.cell("rafdb-twin", "resnet18", 1)
+HONEST = fake_results.cell("facial_expressions", "dan", protocol="honest", weights="imagenet")
+CORRECT = (21, 35, 28)
+
+
+@pytest.fixture(autouse=True)
+def own_store(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test reaches a store that the environment names."""
+    monkeypatch.delenv(URI, raising=False)
+    monkeypatch.delenv(EXPERIMENT, raising=False)
+
+
+@pytest.fixture(scope="module")
+def schema(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty MLflow database (making its tables takes seconds, copying it nothing)."""
+    database = tmp_path_factory.mktemp("schema") / "mlflow.db"
+    with mlflow_store.opened(Place(f"sqlite:///{database}", "none", database.parent)) as client:
+        client.search_experiments()
+    with sqlite3.connect(database) as connection:
+        assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    return database
+
+
+@pytest.fixture
+def results(tmp_path: Path) -> Path:
+    """Three finished cells and a failed one."""
+    folder = tmp_path / "results"
+    for cell in (DAN, ONE_HEAD, CONTROL):
+        fake_results.finish(folder, cell, CORRECT)
+    fake_results.fail(folder, HONEST, "the loss is nan in epoch 1")
+    return folder
+
+
+@pytest.fixture
+def runs(tmp_path: Path, schema: Path) -> Path:
+    folder = tmp_path / "runs"
+    folder.mkdir()
+    shutil.copyfile(schema, folder / "mlflow.db")
+    return folder
+
+
+def content(runs: Path) -> dict[str, tuple]:
+    """What the active runs say, by cell, read with plain SQL; every row of metrics counts, so a doubled point shows."""
+    with sqlite3.connect(runs / "mlflow.db") as connection:
+        found: dict[str, tuple] = {}
+        for run, name, status, start, end in connection.execute(
+            "SELECT run_uuid, name, status, start_time, end_time FROM runs WHERE lifecycle_stage = 'active'"
+        ).fetchall():
+            tags = dict(connection.execute("SELECT key, value FROM tags WHERE run_uuid = ?", (run,)))
+            values = dict(connection.execute("SELECT key, value FROM params WHERE run_uuid = ?", (run,)))
+            points = sorted(
+                connection.execute("SELECT key, step, value, timestamp FROM metrics WHERE run_uuid = ?", (run,))
+            )
+            assert tags["cell"] not in found, "two runs of one cell"
+            found[tags["cell"]] = (run, name, status, start, end, tags, values, points)
+    return found
+
+
+def project(results: Path, runs: Path) -> tuple[int, int, int]:
+    done = track.sync(results, place(runs))
+    assert done is not None
+    return done.new, done.replaced, done.unchanged
+
+
+def test_a_second_projection_adds_no_run_and_no_point(
+    results: Path, runs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert project(results, runs) == (4, 0, 0)
+    first = content(runs)
+    assert set(first) == {DAN.name, ONE_HEAD.name, CONTROL.name, HONEST.name}
+    assert project(results, runs) == (0, 0, 4)
+    monkeypatch.setattr(track, "peek", lambda where: None)  # now MLflow itself is asked, as for a server
+    assert project(results, runs) == (0, 0, 4)
+    assert content(runs) == first
+
+
+def test_a_run_says_what_its_record_says(results: Path, runs: Path) -> None:
+    project(results, runs)
+    record = store.load(results, ONE_HEAD.name)
+    assert record is not None
+    _, name, status, start, end, tags, values, points = content(runs)[ONE_HEAD.name]
+    assert (name, status) == ("dan[heads=1]/rafdb-twin/s0", "FINISHED")
+    began = datetime.fromisoformat(record.provenance["started"]).timestamp() * 1000
+    assert (start, end - start) == (began, record.provenance["seconds"] * 1000)
+    assert (tags["cell_key"], tags["record_digest"], tags["kind"]) == (record.key, record.digest, "cell")
+    assert (tags["device"], tags["git"], tags["suite"]) == ("cpu", "0" * 40, "paper")
+    assert values["heads"] == "1" and values["loss.lambda1"] == "1.0" and values["variant"] == "heads=1"
+    curve = [(step, value) for key, step, value, _ in points if key == "test/accuracy"]
+    assert curve == [(1, 21 / 70), (2, 35 / 70), (3, 28 / 70)]
+    single = {key: value for key, step, value, _ in points if step == 0}
+    assert single["test/last_accuracy"] == 28 / 70
+    assert single["test/best-test_oracle_accuracy"] == 35 / 70
+    assert single["cost/params_M"] == record.parameters / 1e6
+    artifacts = next((runs / "mlartifacts").rglob(f"{content(runs)[ONE_HEAD.name][0]}/artifacts"))
+    assert (artifacts / "record.json").read_text() == record.to_json()
+    assert sorted(path.name for path in artifacts.iterdir()) == ["predictions.npz", "record.json"]
+
+
+def test_a_failed_cell_is_a_failed_run_with_its_reason(results: Path, runs: Path) -> None:
+    project(results, runs)
+    _, name, status, _, _, tags, values, points = content(runs)[HONEST.name]
+    assert (name, status) == ("dan/facial_expressions/s0 (honest, imagenet)", "FAILED")
+    assert tags["reason"] == "the loss is nan in epoch 1" and tags["reason"] in tags["mlflow.note.content"]
+    assert values["dataset"] == "facial_expressions" and points == []
+
+
+def test_a_changed_record_takes_the_place_of_the_older_run(results: Path, runs: Path) -> None:
+    project(results, runs)
+    before = content(runs)
+    fake_results.finish(results, DAN, (21, 35, 42))
+    fake_results.finish(results, HONEST, CORRECT)  # the failed cell was run again, and ended well
+    assert project(results, runs) == (0, 2, 2)
+    after = content(runs)
+    assert after[DAN.name][0] != before[DAN.name][0]
+    assert ("test/last_accuracy", 0, 42 / 70) in [point[:3] for point in after[DAN.name][7]]
+    assert after[HONEST.name][2] == "FINISHED"
+    assert {cell: after[cell] for cell in (CONTROL.name, ONE_HEAD.name)} == {
+        cell: before[cell] for cell in (CONTROL.name, ONE_HEAD.name)
+    }
+
+
+def test_a_deleted_database_is_made_again(results: Path, runs: Path, schema: Path) -> None:
+    project(results, runs)
+    before = content(runs)
+    for file in runs.glob("mlflow.db*"):
+        file.unlink()
+    shutil.copyfile(schema, runs / "mlflow.db")  # as if made anew: nothing beside it may claim that all is there
+    assert project(results, runs) == (4, 0, 0)
+    assert {cell: run[1:] for cell, run in content(runs).items()} == {cell: run[1:] for cell, run in before.items()}
+
+
+def test_a_run_deleted_by_hand_comes_back(results: Path, runs: Path) -> None:
+    project(results, runs)
+    with mlflow_store.opened(place(runs)) as client:
+        client.delete_run(content(runs)[DAN.name][0])
+    assert project(results, runs) == (1, 0, 3)
+
+
+def test_pages_are_one_run_that_follows_them(results: Path, runs: Path) -> None:
+    page = results / "tables" / "paper" / "comparison.md"
+    page.parent.mkdir(parents=True)
+    page.write_text("# one\n")
+    project(results, runs)
+    assert content(runs)["report"][1:3] == ("tables and figures", "FINISHED")
+    assert project(results, runs) == (0, 0, 5)
+    page.write_text("# two\n")
+    assert project(results, runs) == (0, 1, 4)
+    run = content(runs)["report"][0]
+    copied = next((runs / "mlartifacts").rglob(f"{run}/artifacts/tables/paper/comparison.md"))
+    assert copied.read_text() == "# two\n"
+
+
+def test_a_kill_in_the_middle_of_a_run_leaves_nothing_that_counts(results: Path, runs: Path) -> None:
+    """The process dies while the second run's files are written: the first is kept, the second is made anew, once."""
+    script = f"""
+import os, pathlib, mlflow
+from bench import track
+from bench.mlflow_place import place
+calls, log = [], mlflow.MlflowClient.log_artifacts
+def dying(*arguments):
+    calls.append(1)
+    if len(calls) == 2:
+        os._exit(9)
+    log(*arguments)
+mlflow.MlflowClient.log_artifacts = dying
+track.sync(pathlib.Path({str(results)!r}), place(pathlib.Path({str(runs)!r})))
+"""
+    assert subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True).returncode == 9
+    assert sorted(run[2] for run in content(runs).values()) == ["FINISHED", "RUNNING"]
+    assert project(results, runs) == (3, 0, 1)
+    assert sorted(run[2] for run in content(runs).values()) == ["FAILED", "FINISHED", "FINISHED", "FINISHED"]
+
+
+def test_nothing_to_do_is_found_out_without_mlflow(
+    results: Path, runs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    project(results, runs)
+    done = command(results, runs, blocked=True)
+    assert (done.returncode, done.stderr.count("\n")) == (0, 1), done.stderr
+    assert "4 unchanged" in done.stderr
+
+
+def test_an_absent_mlflow_is_one_line(results: Path, tmp_path: Path) -> None:
+    done = command(results, tmp_path / "runs", blocked=True)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.count("\n") == 1 and "mlflow" in done.stderr and "pip install" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "uri",
+    ["sqlite:////proc/nowhere/mlflow.db", "postgresql://me:hidden@127.0.0.1:1/x", "http://me:hidden@127.0.0.1:1"],
+)
+def test_a_store_that_cannot_be_written_is_one_warning(
+    uri: str, results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv(URI, uri)
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    runs = tmp_path / "runs"
+    assert track.main(["--results", str(results), "--runs", str(runs)]) == 1
+    track.sync_quietly(results, runs)
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.split(":")[0] for line in lines] == ["error", "warning"]
+    assert "hidden" not in "".join(lines)
+
+
+def test_a_missing_results_folder_is_bad_usage(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert track.main(["--results", str(tmp_path / "none"), "--runs", str(tmp_path / "runs")]) == 2
+    assert capsys.readouterr().err.startswith("error: --results")
+    assert not (tmp_path / "runs").exists()
+
+
+def test_results_without_cells_make_no_store(tmp_path: Path) -> None:
+    assert track.main(["--results", str(tmp_path), "--runs", str(tmp_path / "runs")]) == 0
+    assert not (tmp_path / "runs").exists()
+
+
+def test_help_imports_no_mlflow() -> None:
+    script = "import sys; from bench import track; print({'mlflow', 'torch', 'sqlalchemy'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True)
+    assert done.stdout == "set()\n", done.stderr
+
+
+@pytest.mark.parametrize(
+    ("uri", "shown"),
+    [
+        ("sqlite:////home/a@b/mlflow.db", "sqlite:////home/a@b/mlflow.db"),
+        ("https://mlflow.example.org", "https://mlflow.example.org"),
+        ("https://me:pass@host:5000/x", "https://me:***@host:5000/x"),
+        ("https://token@host", "https://***@host"),
+        ("postgresql+psycopg2://me:p@s/s@host/db", "postgresql+psycopg2://me:***@host/db"),
+        ("mysql://host/db?user=me&password=secret&ssl=1", "mysql://host/db?user=me&password=***&ssl=1"),
+    ],
+)
+def test_a_secret_in_an_address_is_not_shown(uri: str, shown: str, tmp_path: Path) -> None:
+    assert masked(uri) == shown
+    where = Place(uri, "x", tmp_path)
+    assert where.clean(f"cannot reach {uri}") == f"cannot reach {shown}"
+
+
+def test_a_driver_that_decodes_the_password_does_not_show_it(tmp_path: Path) -> None:
+    where = Place("postgresql://me:p%40ss@host/db", "x", tmp_path)
+    assert where.clean("no login for me with p@ss") == "no login for me with ***"
+
+
+def test_how_to_open_stays_on_this_machine_and_hides_the_password(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = how_to_open(place(tmp_path), "7").splitlines()
+    assert f"--backend-store-uri sqlite:///{tmp_path / 'mlflow.db'}" in lines[-2] and "--host 127.0.0.1" in lines[-2]
+    assert lines[-1].startswith("http://127.0.0.1:") and lines[-1].endswith("?workflowType=machine_learning")
+    for uri in ("postgresql://me:hidden@host/db", "https://me:hidden@host"):
+        monkeypatch.setenv(URI, uri)
+        assert "hidden" not in how_to_open(place(tmp_path), "7")
+
+
+@pytest.mark.parametrize("make", [lambda: HONEST, lambda: ONE_HEAD, lambda: CONTROL])
+def test_a_cell_name_tells_the_axes_of_its_record(make: Callable[[], Cell]) -> None:
+    record, _ = fake_results.make(make(), CORRECT)
+    told = address(make().name)
+    assert run_name(told) == run_name(record.cell)
+    assert {name: value for name, value in told.items() if name != "variant"} == {
+        name: value for name, value in record.cell.items() if name != "variant"
+    }
+
+
+def test_a_name_that_is_no_cell_tells_nothing() -> None:
+    assert address("notes") == {} and address("a/b/c/d/e") == {}
+
+
+def test_points_lie_between_start_and_end_in_the_order_of_epochs() -> None:
+    record, _ = fake_results.make(HONEST, CORRECT)
+    times = {point.step: point.time for point in metrics(record, 1000, 4000)}
+    assert times == {0: 4000, 1: 2000, 2: 3000, 3: 4000}
+    assert [p.value for p in metrics(record, 0, 9) if p.name == "val/accuracy"] == [1 / 7, 7 / 7, 2 / 7]
+
+
+def test_what_was_chosen_on_test_is_called_the_oracle() -> None:
+    record, _ = fake_results.make(HONEST, CORRECT)
+    names = [name for name in figures(record) if name.startswith("test/")]
+    assert names == [
+        f"test/{who}_{what}"
+        for who in ("last", "best-val", "best-test_oracle")
+        for what in ("accuracy", "balanced_accuracy")
+    ]
+    assert all("oracle" in name for name in names if "best-test" in name)
+
+
+def test_a_switch_is_shown_where_it_differs_from_the_default() -> None:
+    plain = params(fake_results.make(DAN, CORRECT)[0])
+    other = fake_results.cell("rafdb-twin", "dan", variant={"partition.form": "none", "loss.lambda2": 0.5})
+    changed = params(fake_results.make(other, CORRECT)[0])
+    assert "partition.form" not in plain and changed["partition.form"] == "none"
+    assert {"loss.lambda1", "loss.lambda2", "heads"} <= set(plain)
+    assert changed["loss.lambda2"] == "0.5" and plain["train_limit"] == str(DAN.recipe.train_limit)
+
+
+def test_the_note_says_n_protocol_rehearsal_and_rendered() -> None:
+    record, _ = fake_results.make(DAN, CORRECT, n_expected=75)
+    text = note(record)
+    for words in (
+        "n = 70",
+        "paper protocol",
+        "Rehearsal",
+        "Rendered faces",
+        "28 of 70",
+        "5 of 75 test images are missing",
+    ):
+        assert words in text, words
+    photos = fake_results.cell("facial_expressions", "dan", budget="full")
+    text = note(fake_results.make(photos, CORRECT)[0])
+    assert "Rehearsal" not in text and "Rendered" not in text and "missing" not in text
+
+
+def test_a_record_without_times_is_projected_with_its_file_s_time(tmp_path: Path, runs: Path) -> None:
+    record, predictions = fake_results.make(DAN, CORRECT)
+    store.save(tmp_path / "bare", DAN.name, replace(record, provenance={}), predictions)
+    modified = int(store.record_path(tmp_path / "bare", DAN.name).stat().st_mtime * 1000)
+    project(tmp_path / "bare", runs)
+    assert content(runs)[DAN.name][3:5] == (modified, modified)
+
+
+def command(results: Path, runs: Path, blocked: bool) -> subprocess.CompletedProcess[str]:
+    """`python -m bench.track` in its own process; `blocked` makes `import mlflow` fail there."""
+    block = "import sys; sys.modules['mlflow'] = None; " if blocked else "import sys; "
+    script = f"{block}from bench import track; sys.exit(track.main(sys.argv[1:]))"
+    arguments = [sys.executable, "-c", script, "--results", str(results), "--runs", str(runs)]
+    return subprocess.run(arguments, cwd=ROOT, capture_output=True, text=True, env={**os.environ})
