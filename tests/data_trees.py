@@ -1,5 +1,4 @@
-"""Tiny datasets in the layouts of the real ones, made of generated pixels: the ground on which the readers' tests
-stand."""
+"""Tiny datasets in the layouts of the real ones, made of generated pixels, for the readers' tests."""
 
 from __future__ import annotations
 

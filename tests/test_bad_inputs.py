@@ -1,5 +1,4 @@
-"""Each of the bad inputs of docs/DATASETS.md, by its number: the right exit code, and a message that names the place
-and the remedy.
+"""Each of the bad inputs of docs/DATASETS.md, by its number: exit code, and a message that names place and remedy.
 
 Number 37 (weights) is the business of `dan.weights`; its cases are in `test_dan_weights.py`, and one of each kind is
 here.

@@ -1,5 +1,4 @@
-"""Alignment: the geometry against closed forms and plain loops, the chain that drops nothing, runs that go on where
-they stopped."""
+"""Alignment: geometry against closed forms, a chain that drops nothing, runs that go on where they stopped."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""The open photos: identities from file names, a split that no other row can change, and the release's own
-blemishes."""
+"""The open photos: identities from names, a split no other row can change, the release's own blemishes."""
 
 from __future__ import annotations
 

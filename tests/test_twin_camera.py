@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from bench.data.twin.camera import between, view
+from bench.data.twin.camera import anchors, between, carried, view
 from bench.data.twin.head import load_head
 from bench.data.twin.person import load_person
 from bench.data.twin.scene import Camera, Pose
@@ -43,6 +43,12 @@ def test_a_frontal_face_is_centred_and_has_the_asked_scale():
 def test_the_subjects_left_is_on_the_right_of_the_picture():
     camera = view(PERSON.face, Pose(0, 0, 0), Camera(10, 0.33, 0, 0), 100)
     assert camera.pixel(PERSON.face.left_eye)[0] > camera.pixel(PERSON.face.right_eye)[0]
+
+
+def test_a_carried_point_keeps_its_place_beside_the_eyes():
+    resting = anchors(load_head(), load_head().rest)
+    x, y, z = carried(resting, (0.1, 7.9, 0.3))
+    np.testing.assert_allclose([x, y, z], [0.1, 7.9, 0.3], atol=1e-3)
 
 
 def test_the_crop_is_a_function_of_the_neutral_face_only():

@@ -1,5 +1,4 @@
-"""Which of the paper's figures can this test split produce at all?  A printed percentage must be some k of n (FIDELITY
-1)."""
+"""Which of the paper's figures can this test split produce at all?  A percentage must be some k of n (FIDELITY 1)."""
 
 from __future__ import annotations
 

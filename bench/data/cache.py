@@ -1,12 +1,12 @@
-"""How do images reach the engine?  Decoded once into one memory-mapped file per dataset and size, shared by all
-processes."""
+"""How do images reach the engine?  Decoded once into one memory-mapped file per dataset and size."""
 
 from __future__ import annotations
 
 import os
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from bench.data.dataset import Dataset, Split
-from bench.data.decode import load
+from bench.data.decode import DecodeFault, load
 from bench.data.index import Index, build, known
 from bench.data.listing import Listing, Sample
 from bench.data.notes import first, printable
@@ -41,8 +41,7 @@ def open_dataset(
     layout. Raises UserError where the listing has errors, images cannot be decoded, or the disk is too small.
     """
     _refuse(listing)
-    folder.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder / f".{listing.dataset}.lock"):
+    with _locked(folder, listing.dataset):
         index = known(listing, folder) or build(listing, folder, workers, progress)
         if index.faults:
             raise UserError(
@@ -65,6 +64,21 @@ def open_dataset(
         Split(images[train:], index.labels[train:], index.groups[train:], index.ids[train:]),
         index.digest,
     )
+
+
+@contextmanager
+def _locked(folder: Path, dataset: str) -> Iterator[None]:
+    """One process at a time builds a dataset's cache; the others wait and then find it.  Raises UserError for a folder
+    that cannot be written."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder / f".{dataset}.lock"):
+            yield
+    except OSError as problem:
+        raise UserError(
+            f"{printable(folder)}: cannot write the cache ({problem.strerror or problem}); free some space or choose"
+            " another folder"
+        ) from None
 
 
 def _refuse(listing: Listing) -> None:
@@ -118,10 +132,8 @@ def _build(path: Path, listing: Listing, index: Index, size: int, workers: int |
         with open(part, "rb+") as file:
             os.fsync(file.fileno())
         part.replace(path)
-    except OSError as problem:
-        raise UserError(
-            f"{where}: cannot write the cache ({problem.strerror or problem}); free some space or choose another folder"
-        ) from None
+    except DecodeFault as fault:
+        raise UserError(f"{listing.dataset}: an image changed while it was read ({fault}); run again") from None
     finally:
         part.unlink(missing_ok=True)
 

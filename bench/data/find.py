@@ -13,14 +13,15 @@ from bench.data.readers.tree import ARCHIVE_SUFFIXES, archives, entries, subfold
 from bench.errors import UserError
 
 WRAPPERS = frozenset(
-    "basic raf raf-db rafdb raf_db raf-basic dataset affectnet affectnet_manual"
-    " sfew sfew2.0 sfew_2.0 sfew_2 data".split()
+    {"basic", "raf", "raf-db", "rafdb", "raf_db", "raf-basic", "affectnet", "affectnet_manual"}
+    | {"sfew", "sfew2.0", "sfew_2.0", "sfew_2", "dataset", "data"}
 )
 """Folder names that releases and unpacking put around a dataset; they cost no level."""
 
 PARTS = frozenset(
-    "emolabel image aligned images data dataset annotations train test val valid validation train_set val_set valid_set"
-    " manually_annotated_images manually_annotated_file_lists train_aligned_faces".split()
+    {"emolabel", "image", "aligned", "images", "data", "dataset", "annotations", "train", "test", "val", "valid"}
+    | {"validation", "train_set", "val_set", "valid_set", "train_aligned_faces"}
+    | {"manually_annotated_images", "manually_annotated_file_lists"}
 )
 """Folder names inside a dataset: given one of these, the dataset may be one level up."""
 

@@ -1,5 +1,4 @@
-"""Which rows, in which order, make up a dataset?  The inspection of a listing, kept on disk and trusted while no file
-changed."""
+"""Which rows, in which order, make up a dataset?  An inspection that is trusted while no file changes."""
 
 from __future__ import annotations
 

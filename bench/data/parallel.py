@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from typing import TypeVar
 
 from tqdm import tqdm
+
+from bench.errors import UserError
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -54,13 +58,23 @@ def over_chunks(
                 bar.update(len(chunk))
             return
         # spawn: the caller may hold threads and locks (torch), which a fork would copy in whatever state they are in
-        with ProcessPoolExecutor(count, mp_context=multiprocessing.get_context("spawn")) as pool:
+        spawn = multiprocessing.get_context("spawn")
+        with ProcessPoolExecutor(count, mp_context=spawn, initializer=_leave_interrupts_to_the_parent) as pool:
             futures = {pool.submit(function, start, items[start : start + _CHUNK]): start for start in starts}
             try:
                 for future in as_completed(futures):
                     start = futures.pop(future)
                     yield start, future.result()
                     bar.update(min(_CHUNK, len(items) - start))
+            except BrokenProcessPool:
+                raise UserError(
+                    f"{label}: a worker process was killed, most likely for lack of memory; use fewer workers"
+                ) from None
             except BaseException:
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
+
+
+def _leave_interrupts_to_the_parent() -> None:
+    """Ctrl-C reaches the whole process group; one message is enough."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)

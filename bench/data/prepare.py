@@ -1,5 +1,4 @@
-"""How do raw photos become aligned faces?  Resumable, in a folder beside the result that is renamed when all is
-done."""
+"""How do raw photos become aligned faces?  Resumable, in a folder that is renamed when all is done."""
 
 from __future__ import annotations
 

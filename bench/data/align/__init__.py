@@ -1,2 +1,1 @@
-"""Face detection and alignment for raw photos; onnxruntime and the detector's weights come with the optional extra
-`align`."""
+"""Face detection and alignment for raw photos; the detector comes with the optional extra `align`."""

@@ -1,5 +1,4 @@
-"""How is a face turned upright and brought to one scale?  A similarity transform of its five landmarks to a
-template."""
+"""How is a face turned upright and brought to one scale?  A similarity of its five landmarks to a template."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""How does AffectNet's full release lie on disk?  Photos in numbered folders, face boxes and labels in two wide CSV
-files."""
+"""How does AffectNet's full release lie on disk?  Photos in numbered folders, boxes and labels in two CSV files."""
 
 from __future__ import annotations
 

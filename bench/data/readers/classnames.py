@@ -1,5 +1,4 @@
-"""Which class does a word mean?  Spellings found in label files and folder names, and the orders behind bare
-numbers."""
+"""Which class does a word mean?  Spellings in label files and folder names, and the orders behind bare numbers."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""How does muxspace/facial_expressions lie on disk?  `data/legend.csv` (user.id,image,emotion) + `images/`; open, real
-photos.
+"""How does muxspace/facial_expressions lie on disk?  `data/legend.csv` + `images/`; open, real photos.
 
 The release has no split.  Ours parts people: the identity is the file name less its number, and a hash of it sends
 about one identity in five to the test split.  The hash knows nothing of the other rows, so a smaller copy of the
@@ -49,7 +48,9 @@ def split_of(person: str) -> str:
 
 
 def _matches(folder: Path) -> bool:
-    return bool(children(folder, "legend.csv")) or descend(folder, "data", "legend.csv") is not None
+    if descend(folder, "data", "legend.csv") is not None:
+        return True
+    return bool(children(folder, "legend.csv") and children(folder, "images"))
 
 
 def parse(root: Path, request: Request) -> Draft:

@@ -1,5 +1,4 @@
-"""Which number does a tiny .npy annotation hold?  AffectNet stores each label as an array of its own, in several
-shapes.
+"""Which number does a tiny .npy annotation hold?  AffectNet stores each label as an array, in several shapes.
 
 287,651 files of 130 bytes, but only a few different ones: `numpy.load` would spend 80 microseconds on each header, so
 each distinct content is parsed once.  Pickled (object) arrays are never opened.

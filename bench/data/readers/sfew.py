@@ -1,5 +1,4 @@
-"""How does SFEW 2.0 lie on disk?  Class folders of film stills below Train and Val; Test is unlabelled, so Val is
-scored.
+"""How does SFEW 2.0 lie on disk?  Class folders below Train and Val; Test is unlabelled, so Val is scored.
 
 File names are `Movie_000519240_00000005.png`: the film is the group that an honest validation split must not part.
 """

@@ -11,7 +11,9 @@ from pathlib import Path
 from bench.data.notes import Notes, first, printable
 from bench.errors import UserError
 
-IMAGE_SUFFIXES = frozenset(".jpg .jpeg .jpe .jfif .png .bmp .tif .tiff .webp .gif .ppm .pgm".split())
+IMAGE_SUFFIXES = frozenset(
+    {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".tif", ".tiff", ".webp", ".gif", ".ppm", ".pgm"}
+)
 ARCHIVE_SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".rar", ".7z")
 JUNK = frozenset({"thumbs.db", "desktop.ini", "__macosx", "lost+found"})
 
@@ -98,7 +100,7 @@ class Images:
         for path in self.outside:
             notes.error(
                 "link-out-of-root",
-                f"{printable(path)}: a link that leads out of the dataset folder; copy the file in instead",
+                f"{printable(path)}: a link that leads out of the dataset folder; copy its target in instead",
             )
         notes.errors(
             "empty-file", [f"{printable(path)}: zero bytes, not an image; fetch it again" for path in self.empty]
@@ -117,6 +119,9 @@ def list_images(folder: Path, root: Path) -> Images:
     """Every image file below `folder`, subfolders included.  Links may be followed only to places inside `root`."""
     images = Images()
     inside = os.path.realpath(root)
+    if not _is_within(os.path.realpath(folder), inside):
+        images.outside.append(folder.relative_to(root).as_posix())
+        return images
     pending = [folder]
     while pending:
         here = pending.pop()

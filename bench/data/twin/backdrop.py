@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from bench.data.twin.camera import View
+from bench.data.twin.camera import View, carried
 from bench.data.twin.field import Floats, column_of, smooth
 from bench.data.twin.hair import behind_head
 from bench.data.twin.person import Person
@@ -62,8 +62,7 @@ def _blotches(stream: Stream, size: int) -> Floats:
 
 def _shoulders(person: Person, view: View, width: int) -> Floats:
     """Opacity (width, width) of the clothes below the neck: a rounded slope to both sides."""
-    eyes = person.face.eyes
-    x0, y0 = view.pixel((eyes[0], eyes[1] + _THROAT[1] - 7.284, eyes[2] + _THROAT[2] - 1.245))
+    x0, y0 = view.pixel(carried(person.face, _THROAT))
     step = np.arange(width, dtype=np.float32) + np.float32(0.5)
     across = ((step - np.float32(x0)) * np.float32(1.0 / view.scale))[None, :]
     down = ((step - np.float32(y0)) * np.float32(1.0 / view.scale))[:, None]

@@ -14,6 +14,7 @@ Vector = tuple[float, float, float]
 
 _AVERAGE_FACE = 0.66  # dm from the eyes to the mouth, for which Camera.distance is meant
 _PIVOT_DEPTH = 0.9  # dm from the face back to the axis of the neck
+_REST_EYES = (0.0, 7.284, 1.245)  # the middle between the eyes of the rest pose
 _CENTRE_Y = 0.545  # the face's anchor lies a little below the middle of the picture
 
 
@@ -98,6 +99,12 @@ def view(face: Anchors, pose: Pose, camera: Camera, width: int) -> View:
         roll=(_cosine(pose.roll), _sine(pose.roll)),
         foreshortening=max(0.6, _cosine(pose.yaw)),
     )
+
+
+def carried(face: Anchors, point: Vector) -> Vector:
+    """A point of the rest pose, moved as far as this person's eyes are from those of the rest pose."""
+    x, y, z = (p + (eye - rest) for p, eye, rest in zip(point, face.eyes, _REST_EYES, strict=True))
+    return x, y, z
 
 
 def between(a: Vector, b: Vector, share: float) -> Vector:

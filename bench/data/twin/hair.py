@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from bench.data.twin.camera import View
+from bench.data.twin.camera import View, carried
 from bench.data.twin.field import Floats, column_of, noise, smooth
 from bench.data.twin.hairstyle import Hair
 from bench.data.twin.head import SKIN
@@ -36,11 +36,8 @@ def paint_hair(albedo: Floats, cover: Floats, seen: Surface, hair: Hair) -> None
     else:
         wave = np.float32(hair.style.curl) * (noise(x * 6, y * 6 + z * 4) - np.float32(0.5))
         across = x * np.float32(26) + z * np.float32(8) + wave * np.float32(12)
-        tint = (
-            np.float32(0.45)
-            + np.float32(0.7) * noise(across, y * 2)
-            + np.float32(0.4) * noise(across * np.float32(2.3), y * 3)
-        )
+        coarse, fine = noise(across, y * 2), noise(across * np.float32(2.3), y * 3)
+        tint = np.float32(0.45) + np.float32(0.7) * coarse + np.float32(0.4) * fine
     albedo[:, index] += (column_of(hair.cover_colour) * tint - albedo[:, index]) * cover[index]
 
 
@@ -49,9 +46,8 @@ def opacity(seen: Surface, cover: Floats, hair: Hair) -> Floats:
     if hair.bald or hair.style.cloth:
         return np.ones(len(seen), np.float32)
     x, y, z = seen.rest
-    edge = seen.normal[2] + np.float32(0.5) * (noise(x * 16 + z * 16, y * 16) - np.float32(0.5)) * np.float32(
-        hair.style.fuzz
-    )
+    frizz = noise(x * 16 + z * 16, y * 16) - np.float32(0.5)
+    edge = seen.normal[2] + frizz * np.float32(0.5 * hair.style.fuzz)
     return 1 - cover * (1 - smooth(0.02, 0.10 + 0.35 * hair.style.fuzz, edge))
 
 
@@ -70,11 +66,7 @@ def behind_head(person: Person, view: View, width: int) -> tuple[Floats, Floats]
 def _plane(person: Person, view: View, width: int, point: tuple[float, float, float]) -> tuple[Floats, Floats]:
     """Coordinates across and down (width, width) in decimetres from a point of the head, turned with its roll."""
     scale = view.scale
-    rest_eyes_to_point = (point[0], point[1] - 7.284, point[2] - 1.245)  # the eyes of the rest pose
-    eyes = person.face.eyes
-    x0, y0 = view.pixel(
-        (eyes[0] + rest_eyes_to_point[0], eyes[1] + rest_eyes_to_point[1], eyes[2] + rest_eyes_to_point[2])
-    )
+    x0, y0 = view.pixel(carried(person.face, point))
     step = np.arange(width, dtype=np.float32) + np.float32(0.5)
     dx, dy = (step - np.float32(x0)) * np.float32(1.0 / scale), (step - np.float32(y0)) * np.float32(1.0 / scale)
     cosine, sine = np.float32(view.roll[0]), np.float32(view.roll[1])
