@@ -159,7 +159,7 @@ def build(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seeds.init_seed(cell.seed, cell.method))
         method: Method = import_module(entry(cell.method).module).build(settings_of(cell.method, cell.variant), context)
-    return method.to(numbers.device, memory_format=numbers.memory_format)
+    return method.to(numbers.device).to(memory_format=numbers.memory_format)
 
 
 def finish(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import zipfile
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -12,6 +13,8 @@ import torch
 from bench.atomic import replacing
 
 CURRENT, PREVIOUS = "checkpoint.pt", "checkpoint.previous.pt"
+# What torch.load raises for a file that is cut, filled with zeros, or holds more than tensors.
+_DAMAGE = (RuntimeError, OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile, UnpicklingError)
 log = logging.getLogger(__name__)
 
 
@@ -38,7 +41,7 @@ def load(folder: Path, key: str, device: torch.device) -> dict[str, Any] | None:
             continue
         try:
             content = torch.load(path, map_location=device, weights_only=True)
-        except (RuntimeError, OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile, *_unpickling_errors()) as error:
+        except _DAMAGE as error:
             log.warning("%s is damaged (%s); using the one before it", path, str(error).splitlines()[0])
             continue
         if isinstance(content, dict) and content.get("key") == key:
@@ -50,9 +53,3 @@ def clear(folder: Path) -> None:
     """Remove the checkpoints of a finished cell."""
     for name in (CURRENT, PREVIOUS):
         (folder / name).unlink(missing_ok=True)
-
-
-def _unpickling_errors() -> tuple[type[Exception], ...]:
-    from pickle import UnpicklingError  # what torch raises for a file that weights_only refuses
-
-    return (UnpicklingError,)

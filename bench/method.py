@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -33,7 +32,8 @@ class Context:
     weights: Path | None = None
 
 
-class Batch(NamedTuple):
+@dataclass(frozen=True)
+class Batch:
     """One training batch: `images` (N, 3, H, W) normalised, `labels` (N,) int64, `index` (N,) int64 the position of each
     image in the training set, `epoch` counted from 1."""
 

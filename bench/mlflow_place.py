@@ -19,6 +19,7 @@ DEFAULT_EXPERIMENT = "dan-bench"
 SECRETS = ("MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN")
 DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
 PORT = 5000  # MLflow's own
+VIEW = "cells"  # the shared view of the experiment that shows the columns of interest
 HIDDEN = "***"
 # A password may hold an unescaped @ or /, so the user part reaches to the last @.
 _USER = re.compile(r"^(?P<scheme>[\w.+-]+://)(?P<user>[^:@]*)(?P<password>:.*)?@")
@@ -85,9 +86,9 @@ def how_to_open(place: Place, experiment_id: str) -> str:
 
     `workflowType=machine_learning` keeps MLflow 3 from opening the experiment as one of language models.
     """
-    page = f"/#/experiments/{experiment_id}/runs?workflowType=machine_learning"
+    page = f"/#/experiments/{experiment_id}/runs?workflowType=machine_learning&viewStateShareKey={VIEW}"
     if place.scheme in ("http", "https"):
-        return f"{place.shown.rstrip('/')}{page}"
+        return _USER.sub(r"\g<scheme>", place.uri).split("?")[0].rstrip("/") + page
     store = f'"${URI}"' if os.environ.get(URI) else quote(place.uri)  # a password is not printed
     command = f"mlflow ui --backend-store-uri {store} --host 127.0.0.1 --port {PORT} --workers 1"
     return "\n".join([*_needs_server(), command, f"http://127.0.0.1:{PORT}{page}"])

@@ -5,6 +5,7 @@ A run is written in the state RUNNING and ended last, so one that a kill cut sho
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import shutil
@@ -16,7 +17,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from bench.mlflow_place import Place
+from bench.mlflow_place import VIEW, Place
 from bench.mlflow_run import Data, Run
 
 if TYPE_CHECKING:
@@ -30,6 +31,17 @@ ABOUT = (
     "One run for each finished cell (dataset x method x variant x protocol x budget x seed), projected from "
     "`results/records` by `python -m bench.track`.  The records are the truth: this store may be deleted and made anew."
 )
+# The columns that a person wants to see first; MLflow shows neither metrics nor parameters by itself.
+COLUMNS = (
+    "attributes.`Created`",
+    *(f"metrics.`test/{name}`" for name in ("last_accuracy", "last_balanced_accuracy", "best-test_oracle_accuracy")),
+    *(f"params.`{name}`" for name in ("dataset", "method", "variant", "seed", "protocol", "budget", "weights")),
+)
+EXPERIMENT_TAGS = {
+    "mlflow.note.content": ABOUT,
+    "mlflow.experimentKind": "custom_model_development",  # models are trained here, no language models asked
+    f"mlflow.sharedViewState.{VIEW}": json.dumps({"selectedColumns": COLUMNS}),
+}
 
 
 @dataclass(frozen=True)
@@ -106,13 +118,15 @@ def shelf(client: MlflowClient, place: Place) -> Shelf:
     """What the place's experiment holds; it is made where it is missing, and taken back from MLflow's trash."""
     experiment = client.get_experiment_by_name(place.experiment)
     if experiment is None:
-        # The kind says what `workflowType` says in an address: no experiment with language models.
-        tags = {"mlflow.note.content": ABOUT, "mlflow.experimentKind": "custom_model_development"}
-        identity = client.create_experiment(place.experiment, artifact_location=place.artifacts, tags=tags)
+        identity = client.create_experiment(place.experiment, artifact_location=place.artifacts)
+        tags = {}
     else:
-        identity = experiment.experiment_id
+        identity, tags = experiment.experiment_id, experiment.tags
         if experiment.lifecycle_stage != "active":
             client.restore_experiment(identity)
+    for name, value in EXPERIMENT_TAGS.items():
+        if name not in tags:
+            client.set_experiment_tag(identity, name, value)
     found, token = [], None
     while True:
         page = client.search_runs([identity], max_results=1000, page_token=token)
@@ -165,8 +179,6 @@ def _write(client: MlflowClient, experiment_id: str, run: Run) -> None:
 
 def _dataset(data: Data) -> DatasetInput:
     """The data by name and digest.  Its source is its name: a path would tell of the machine."""
-    import json
-
     from mlflow.entities import Dataset, DatasetInput, InputTag
 
     profile = json.dumps({"n_train": data.n_train, "n_test": data.n_test})
@@ -183,8 +195,6 @@ def _set_up_environment() -> None:
     os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
     os.environ["MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT"] = "true"
     os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "ERROR")
-    # No connection is kept, so a database that was deleted meanwhile is not written through an old handle.
-    os.environ.setdefault("MLFLOW_SQLALCHEMYSTORE_POOLCLASS", "NullPool")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
 

@@ -71,6 +71,7 @@ class Record:
 
     `cell` holds dataset, method, variant, protocol, budget, seed, weights and numeric.  `scores` are keyed by the selection's
     honest name: `last`, `best-val` (honest only), `best-test` (the oracle).  `test_correct_by_epoch` is what the oracle saw.
+    `parameters` are all that were learnt, a loss's centres included (Table 6 counts the network alone: bench/cost.py).
     `weights_sha256` is the digest of the trunk's starting weights, None for random initialisation.
     `predictions_sha256` is the digest of the predictions file beside this record.
     """

@@ -12,6 +12,7 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,7 +52,8 @@ def pack(arrays: Mapping[str, NDArray]) -> bytes:
     selection last / best_val / best_test, and under the honest protocol `val_ids`, `val_labels`, `val_logits` (of best-val).
     """
     buffer = io.BytesIO()
-    np.savez_compressed(buffer, **{name: arrays[name] for name in sorted(arrays)})
+    ordered: dict[str, Any] = {name: arrays[name] for name in sorted(arrays)}
+    np.savez_compressed(buffer, **ordered)
     return buffer.getvalue()
 
 

@@ -69,8 +69,8 @@ def gain(winner: Winner | None, found: Scored | None) -> str:
         if difference is None:
             return "Published and tuned share no finished scoring seed yet."
         shared = sorted(base.keys() & tuned.keys())
-        least = f"at the least {p_value(difference.smallest_p)} with {plural(difference.seeds, 'seed')}"
-        p = difference.why or f"{p_value(difference.p or 0.0)} ({least})"
+        least = f"{plural(difference.seeds, 'seed')} can reach {p_value(difference.smallest_p)} at best"
+        p = f"{difference.why or p_value(difference.p or 0.0)} ({least})"
         means = (percent(sum(side[seed] for seed in shared) / len(shared)) for side in (base, tuned))
         gain = difference.summary
         rows.append((name, str(difference.seeds), *means, points(gain.mean), half_width(gain.half_width), p))

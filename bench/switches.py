@@ -62,10 +62,11 @@ def resolve(settings: type[Settings], values: Mapping[str, Scalar], where: str =
 
     Raises UserError for an unknown switch (with the nearest names) or a value outside what the switch accepts.
     """
-    known = switches(settings)
+    kind: type = settings
+    known = switches(kind)
     result = settings()
     for given, value in values.items():
-        switch = known.get(full_name(settings, given))
+        switch = known.get(full_name(kind, given))
         if switch is None:
             raise unknown("switch", given, known, where)
         try:

@@ -15,7 +15,7 @@ from bench.atomic import replacing
 from bench.errors import UserError
 from bench.method import Context, Method
 from bench.spec import Cell, settings_of
-from bench.switches import resolve
+from bench.switches import flatten, resolve
 
 WEIGHTS = "weights.pt"
 _MARK = "dan-bench cell"
@@ -36,8 +36,6 @@ class TrainedInfo:
 
 def save_trained(folder: Path, cell: Cell, method: Method, classes: tuple[str, ...], images: int, key: str) -> Path:
     """Write the weights of a finished cell, with what is needed to build its method again."""
-    from bench.switches import flatten
-
     settings = flatten(settings_of(cell.method, cell.variant))
     info = TrainedInfo(cell.dataset, cell.method, settings, classes, cell.recipe.image_size, images, key)
     path = folder / WEIGHTS
@@ -66,7 +64,7 @@ def load_trained(content: dict[str, Any], path: Path) -> tuple[Method, TrainedIn
             epochs=1,
             batch_size=1,
         )
-        settings = resolve(entry(info.method).settings, info.settings, str(path))
+        settings: Any = resolve(entry(info.method).settings, info.settings, str(path))
         method: Method = import_module(entry(info.method).module).build(settings, context)
         method.load_state_dict(content["method"])
     except (ValueError, TypeError, KeyError, RuntimeError) as error:

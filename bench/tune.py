@@ -160,7 +160,8 @@ def _score(options: argparse.Namespace, study: Study, seeds: tuple[int, ...], pl
 def _place(options: argparse.Namespace, source: Source, device: str, weights: Weights) -> Place:
     from bench.study_score import Place
 
-    return Place(source, options.results, options.runs, device, weights.path, weights.sha256, options.workers)
+    jobs = 1 if device == "cuda" else os.cpu_count() or 1  # scoring cells are independent, whatever the study's order
+    return Place(source, options.results, options.runs, device, weights.path, weights.sha256, jobs)
 
 
 def _render(results: Path) -> int:

@@ -104,7 +104,7 @@ class DanLoss(nn.Module):
         own = F.one_hot(labels, len(self.centers)).to(self.centers.dtype)  # (N, M)
         count = own.sum(dim=0).unsqueeze(1)  # (M, 1)
         difference = count * self.centers - own.T @ pooled(features).to(self.centers.dtype)  # (M, D)
-        self.centers -= self.options.affinity.center_alpha * difference / (1 + count)
+        self.centers.sub_(self.options.affinity.center_alpha * difference / (1 + count))
 
     def forward(self, output: DanOutput, labels: Tensor) -> Loss:
         options = self.options

@@ -146,6 +146,12 @@ def link_out(root: Path) -> None:
     target.symlink_to(outside)
 
 
+def folder_link_out(root: Path) -> None:
+    outside = root.parent / "elsewhere"
+    (root / ALIGNED).rename(outside)
+    (root / ALIGNED).symlink_to(outside)
+
+
 def remove(*names: str) -> Callable[[Path], None]:
     return lambda root: [(root / name).unlink() for name in names] and None
 

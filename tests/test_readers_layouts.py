@@ -42,6 +42,12 @@ def test_a_folder_inside_the_dataset_leads_one_level_up(tmp_path: Path, given: s
     assert read("rafdb", tmp_path / given).root == tmp_path
 
 
+@pytest.mark.parametrize("given", ["data", "images"])
+def test_a_folder_inside_the_open_photos_leads_one_level_up(tmp_path: Path, given: str) -> None:
+    trees.facial_expressions(tmp_path)
+    assert read("facial_expressions", tmp_path / given).root == tmp_path
+
+
 def test_official_rafdb_labels_follow_the_label_file_and_not_the_order_of_files(tmp_path: Path) -> None:
     trees.rafdb(tmp_path, train=1)
     trees.write(trees.rafdb_labels(tmp_path), "test_0001.jpg 7\ntrain_00003.jpg 5\n")

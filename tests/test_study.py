@@ -135,7 +135,7 @@ def test_a_journal_that_a_kill_tore_goes_on_and_a_damaged_one_is_one_line(tmp_pa
     assert run(task(tmp_path), Bowl()).study.digest == whole.digest
     lines = journal.read_bytes().splitlines(keepends=True)
     journal.write_bytes(b"".join([*lines[:3], b"garbage\n", *lines[4:]]))
-    with pytest.raises(UserError, match="line 4 is no journal entry.*delete it: the study is rebuilt") as caught:
+    with pytest.raises(UserError, match=r"line 4 is no journal entry.*delete it: the study is rebuilt") as caught:
         run(task(tmp_path), Bowl())
     assert "\n" not in str(caught.value)
 
@@ -209,12 +209,44 @@ def test_a_published_point_that_diverges_ends_the_study(tmp_path: Path) -> None:
         run(task(tmp_path), Bowl(diverges_above=-0.1))
 
 
+def test_an_interrupted_study_keeps_what_is_finished_and_goes_on_to_the_same_end(tmp_path: Path, whole: Study) -> None:
+    class Impatient(Bowl):
+        def live_or_die(self) -> None:
+            if len(study_text.load(tmp_path / "results", "toy").trials) == 3:  # type: ignore[union-attr]
+                raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(task(tmp_path), Impatient())
+    kept = study_text.load(tmp_path / "results", "toy")
+    assert kept is not None and len(kept.trials) == 3
+    assert run(task(tmp_path), Bowl()).study.digest == whole.digest
+
+
 def test_workers_side_by_side_finish_the_study_and_say_that_its_order_is_not_repeatable(tmp_path: Path) -> None:
     study = run(task(tmp_path, trials=6, workers=2), Bowl()).study
     assert len(study.trials) == 6 and not study.order_repeatable
     assert len({tuple(trial.params.values()) for trial in study.trials}) == 6
     assert study.trials[0].params == {"loss.lambda1": 1.0, "loss.lambda2": 1.0}
     assert not run(task(tmp_path, trials=7), Bowl()).study.order_repeatable
+
+
+@dataclass(frozen=True)
+class MortalOnce(Bowl):
+    """Kills the first process that trains it, and no other."""
+
+    flag: Path = Path()
+
+    def live_or_die(self) -> None:
+        try:
+            self.flag.touch(exist_ok=False)
+        except FileExistsError:
+            return
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_worker_that_is_killed_costs_its_trial_and_not_the_study(tmp_path: Path) -> None:
+    study = run(task(tmp_path, trials=4, workers=2), MortalOnce(flag=tmp_path / "died")).study
+    assert (len(study.trials), study.interrupted) == (4, 1)
 
 
 def test_trials_of_another_machine_are_left_alone_until_they_are_taken_over(tmp_path: Path) -> None:

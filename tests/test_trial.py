@@ -1,4 +1,4 @@
-"""Is a trial's value the validation score of an honest cell, without one look at a test label, and does a kill change it?"""
+"""Is a trial's value an honest cell's validation score, without a look at a test label, and does a kill change it?"""
 
 from __future__ import annotations
 

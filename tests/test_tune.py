@@ -121,7 +121,7 @@ def test_the_gain_in_the_page_is_the_paired_difference_of_the_records(finished: 
     assert (name, seeds, published, tuned) == ("accuracy", "3", "60.00", "65.00")
     assert difference == f"+{gains.mean():.2f}"
     assert float(width) == pytest.approx(4.302653 * gains.std(ddof=1) / math.sqrt(3), abs=0.005)
-    assert p.startswith("0.25")  # all three signs agree: 2 of 8 patterns
+    assert "3 seeds can reach 0.25" in p  # 2 of 8 sign patterns
 
 
 def test_the_page_answers_the_papers_sentence_and_names_both_evaluators(finished: Path) -> None:
@@ -187,7 +187,10 @@ def test_a_tuned_row_stands_below_the_published_one_of_its_own_dataset_only(tmp_
     table = Table("t", "comparison", "T", ("rafdb",), (Row("resnet18"), Row("dan"), Row("dan", (("heads", 1),))))
     rows = with_tuned(table, "rafdb-twin", tuned).rows
     assert [(row.method, row.variant, row.label) for row in rows] == [
-        ("resnet18", (), ""), ("dan", (), ""), ("dan", (("loss.lambda1", 0.3),), "DAN (tuned)"), ("dan", (("heads", 1),), ""),
+        ("resnet18", (), ""),
+        ("dan", (), ""),
+        ("dan", (("loss.lambda1", 0.3),), "DAN (tuned)"),
+        ("dan", (("heads", 1),), ""),
     ]  # fmt: skip
     assert "20 trials" in rows[2].note and with_tuned(table, "sfew-twin", tuned) == table
     save(tmp_path, replace(winner, study="other"))

@@ -15,6 +15,8 @@ IMAGE_SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".tif", ".tiff", ".webp", ".gif", ".ppm", ".pgm"}
 )
 ARCHIVE_SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".rar", ".7z")
+_FEW = 5_000
+"""Entries looked at where a name is searched for: a folder with more of them holds images."""
 JUNK = frozenset({"thumbs.db", "desktop.ini", "__macosx", "lost+found"})
 
 
@@ -53,13 +55,13 @@ def children(folder: Path, *names: str) -> list[Path]:
     if exact and len({path.name.casefold() for path in exact}) == len(exact) and not _two_cases(folder, exact):
         return exact
     wanted = {name.casefold() for name in names}
-    return [Path(entry.path) for entry in entries(folder) if entry.name.casefold() in wanted]
+    return [Path(entry.path) for entry in entries(folder, _FEW) if entry.name.casefold() in wanted]
 
 
 def _two_cases(folder: Path, exact: list[Path]) -> bool:
     """Whether a sibling differs from one of `exact` by case only (`train/` beside `Train/`)."""
     wanted = {path.name.casefold() for path in exact}
-    return sum(entry.name.casefold() in wanted for entry in entries(folder, limit=5000)) > len(exact)
+    return sum(entry.name.casefold() in wanted for entry in entries(folder, _FEW)) > len(exact)
 
 
 def child(folder: Path, *names: str) -> Path | None:
@@ -83,7 +85,7 @@ def archives(folder: Path) -> list[str]:
     """The names of archives directly in `folder`: a dataset that was never unpacked."""
     if not folder.is_dir():
         return []
-    return [entry.name for entry in entries(folder, limit=5000) if entry.name.lower().endswith(ARCHIVE_SUFFIXES)]
+    return [entry.name for entry in entries(folder, _FEW) if entry.name.lower().endswith(ARCHIVE_SUFFIXES)]
 
 
 @dataclass
