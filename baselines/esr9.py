@@ -9,7 +9,8 @@ Departures: the nine branches train together from the first epoch, where the aut
 older branches at a tenth of the rate), and keep each stage's best epoch.  `schedule = grow` lets the branches join at
 the same fractions of one run, but under one learning rate that has decayed when the last ones come: under AffectNet's
 shared schedule they would vote untrained, so it is not the default.  The input is normalised, of the shared size;
-theirs is 96 pixels in [0, 1].  A tied vote goes to the class with the larger mean probability, theirs to the first.
+theirs is 96 pixels in [0, 1]; an image below 54 pixels, as the quick budget has them, is enlarged to that.  A tied vote
+goes to the class with the larger mean probability, theirs to the first.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from bench.method import Batch, Context, Method, Step
 
 BRANCHES = 9
 AUTHORS_EPOCHS = (50, *(20,) * (BRANCHES - 1))  # of each stage; a stage begins when a branch joins
+SMALLEST = 54  # pixels; the unpadded convolutions leave nothing of a smaller image
 TIE = 0.5  # the mean probability breaks ties and cannot outvote a branch
 
 
@@ -56,6 +58,8 @@ class Esr9Network(nn.Module):
         )
 
     def forward(self, images: Tensor, branches: int = BRANCHES) -> Tensor:
+        if min(images.shape[2:]) < SMALLEST:
+            images = F.interpolate(images, (SMALLEST, SMALLEST), mode="bilinear", align_corners=False)
         x = self.shared(images)  # (N, 128, h, w)
         return torch.stack([branch(x) for branch in self.branches[:branches]], dim=1).float()
 

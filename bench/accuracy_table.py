@@ -71,8 +71,10 @@ def lacking(trained: Trained | None) -> str:
     reasons: dict[str, list[int]] = {}
     for seed, reason in trained.failures.items():
         reasons.setdefault(f"failed: {one_line(reason)}", []).append(seed)
-    if trained.not_run or not trained.wanted:
+    if trained.not_run:
         reasons["not run yet"] = list(trained.not_run)
+    if not trained.wanted:
+        reasons["a rehearsal does not train it"] = []
     said = [f"seed{'s' * (len(seeds) > 1)} {spans(seeds)} {text}" if seeds else text for text, seeds in reasons.items()]
     return "; ".join(said)
 

@@ -18,7 +18,8 @@ from bench.device import cuda_present
 from bench.errors import UserError, unknown
 from bench.launch import Job, launch
 from bench.plan import Planned, describe, matching, plan, summary
-from bench.spec import Cell, Suite, cells_of, load_suite
+from bench.spec import Cell, Suite, cells_of
+from bench.suite_file import load_suite
 
 EXAMPLE = """examples:
   python -m bench.run --suite paper                           every dataset that is found, rendered twins where none is

@@ -120,7 +120,7 @@ class _Keeper:
             running = sum(trial.state == TrialState.RUNNING for trial in everything)
             if finished + running >= self.task.trials:
                 return None
-            if finished + running == 0 and not any(trial.state == TrialState.WAITING for trial in everything):
+            if not any(self._is_published(trial) for trial in everything):
                 self.study.enqueue_trial(published(self.task.space))
             self.study.sampler = self._sampler(finished, len(everything))
             trial = self.study.ask(fixed_distributions=distributions(self.task.space))
@@ -151,17 +151,13 @@ class _Keeper:
                 if ending.reason:
                     trial.set_user_attr("reason", ending.reason)
                 self.study.tell(trial, state=TrialState.PRUNED)
-        study = self.written()
-        if self.study.user_attrs.get("parallel"):
-            done = next(one for one in self._finished() if one.number == trial.number)
-            self.say(progress_line(study, _text_of(done), self.task.trials))
-        else:
-            self.say(progress_line(study, study.trials[-1], self.task.trials))
+        done = next(one for one in self._finished() if one.number == trial.number)
+        self.say(progress_line(self.written(), _text_of(done), self.task.trials))
 
     def lose(self, trial: Trial) -> None:
         """A trial without an ending is failed, and its proposal made again by the next."""
         with self.guarded():
-            self.study.tell(trial, state=TrialState.FAIL)
+            self.study.tell(trial, state=TrialState.FAIL, skip_if_finished=True)
 
     def elsewhere(self) -> int:
         """Trials that run on other machines."""
@@ -173,10 +169,12 @@ class _Keeper:
         with self.guarded():
             everything = self.study.get_trials(deepcopy=False)
             parallel = bool(self.study.user_attrs.get("parallel"))
+        finished = [_text_of(trial) for trial in everything if trial.state in FINISHED]
         study = Study(
             name=self.task.name,
             identity=self.task.identity,
-            trials=tuple(_text_of(trial) for trial in everything if trial.state in FINISHED),
+            # Side by side another trial can end up before the published point, which is trial 0 in every text.
+            trials=tuple(sorted(finished, key=lambda trial: trial.params != self.task.identity.published)),
             order_repeatable=not parallel,
             interrupted=sum(trial.state == TrialState.FAIL for trial in everything),
         )
@@ -185,6 +183,11 @@ class _Keeper:
 
     def guarded(self) -> Any:
         return plain_errors(self.task.folder, self.task.name, self.task.url)
+
+    def _is_published(self, trial: FrozenTrial) -> bool:
+        """Whether this is the published point: finished, running, or waiting to be asked for (only it ever waits)."""
+        alive = trial.state in FINISHED or trial.state == TrialState.RUNNING
+        return trial.state == TrialState.WAITING or (alive and trial.params == published(self.task.space))
 
     def _finished(self) -> list[FrozenTrial]:
         with self.guarded():

@@ -111,8 +111,8 @@ def expected_figure(study: Study) -> Figure:
         markersize=3,
         label="expected best",
     )
-    first = study.trials[0]
-    if first.value is not None:
+    first = study.published
+    if first is not None and first.value is not None:
         plot.axhline(100 * first.value, color=ORANGE, linestyle="--", label="published point")
     plot.set_xlabel("trials spent")
     _finish(plot, study)
@@ -137,7 +137,8 @@ def _plane(figure: Figure, plot: Axes, study: Study, x: Dimension, y: Dimension)
         plot.plot(
             _values(early, x), _values(early, y), "x", color="black", markersize=6, zorder=3, label="stopped early"
         )
-    _star(plot, study.trials[0], x, y, "*", "published")
+    if study.published is not None:
+        _star(plot, study.published, x, y, "*", "published")
     if study.best is not None:
         _star(plot, study.best, x, y, "D", "best")
     _axis(plot, y, "y")

@@ -86,23 +86,22 @@ def best_so_far(study: Study) -> tuple[float | None, ...]:
 
 
 def sensitivity(study: Study) -> Sensitivity | None:
-    """Compare every complete trial with the published point (trial 0); None before that is complete.
+    """Compare every complete trial with the published point (`Study.published`); None before that is complete.
 
     Two values differ where |difference| > z sqrt(e_1^2 + e_2^2) with the errors of `standard_error`: trials share their
     validation images, so this is conservative (it calls too many trials the same, never too few).
     """
-    if not study.trials or study.trials[0].state != "complete":
+    first, objective = study.published, study.identity.objective
+    if first is None or first.state != "complete" or first.value is None:
         return None
-    objective = study.identity.objective
-    first = study.trials[0]
-    assert first.value is not None
     error = standard_error(first.scores, objective)
     z = float(ndtri(0.5 + CONFIDENCE / 2))
     values = [trial.value for trial in study.complete if trial.value is not None]
     below: list[FinishedTrial] = []
     above: list[FinishedTrial] = []
-    for trial in study.complete[1:]:
-        assert trial.value is not None
+    for trial in study.complete:
+        if trial is first or trial.value is None:
+            continue
         margin = z * math.hypot(error, standard_error(trial.scores, objective))
         if abs(trial.value - first.value) > margin:
             (above if trial.value > first.value else below).append(trial)

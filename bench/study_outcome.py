@@ -16,13 +16,13 @@ from bench.tuned import Winner
 
 def outcome(study: Study, winner: Winner | None, found: Scored | None) -> str:
     """Published and tuned: settings, validation value, and the test split over scoring seeds."""
-    if not study.trials:
+    if study.published is None:
         return ""
     columns = (
         Column("Row", "left"), *(Column(f"`{name}`") for name in study.identity.space), Column("Validation"),
         Column("Test"), Column("±"), Column("Balanced"), Column("±"), Column("Seeds"),
     )  # fmt: skip
-    rows = [_row("published", study.trials[0], found.published if found else {})]
+    rows = [_row("published", study.published, found.published if found else {})]
     if study.best is not None:
         won = winner is not None and not winner.variant
         rows.append(

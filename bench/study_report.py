@@ -86,7 +86,7 @@ def overview(studies: Sequence[Study], winners: Mapping[str, Winner], found: Map
                 study.identity.budget,
                 link(study.name, f"{study.name}.md"),
                 count(len(study.trials)),
-                percent(study.trials[0].value if study.trials else None),
+                percent(study.published.value if study.published else None),
                 percent(study.best.value if study.best else None),
                 *scored_cells(scores, winner),
             )

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import optuna
 from filelock import FileLock, Timeout
-from optuna.exceptions import StorageInternalError
+from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 from sqlalchemy.exc import SQLAlchemyError
@@ -76,9 +76,12 @@ def plain_errors(folder: Path, name: str, url: str | None) -> Iterator[None]:
             else "check the folder's permissions"
         )
         raise UserError(f"{place}: the study's storage cannot be used ({reason}); {advice}") from None
+    except UpdateFinishedTrialError:
+        raise UserError(f"{place}: another process took over a trial of this one (--take-over); run again") from None
     except (KeyError, ValueError, TypeError, AssertionError, AttributeError) as error:
+        advice = "give another --storage" if url is not None else "delete it"
         raise UserError(
-            f"{place}: the study's storage is damaged ({_first_line(error)}); delete it: "
+            f"{place}: the study's storage is damaged ({_first_line(error)}); {advice}: "
             "the study is rebuilt from its text in results/studies"
         ) from None
 

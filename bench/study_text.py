@@ -26,7 +26,7 @@ class Identity:
     """Everything on which a study's values or the order of its proposals depend; it is resumed under the same only.
 
     `space` maps a switch to its domain as --space takes it and `published` to its value in trial 0.  `recipe` is the
-    one that all trials share, `sources` holds the digests of the files that a trial imports, `data` the dataset's.
+    one that all trials share, `device` is cpu or cuda (they round differently), `sources` holds the digests of the files that a trial imports, `data` the dataset's.
     """
 
     dataset: str
@@ -43,6 +43,7 @@ class Identity:
     data: str
     weights: str
     weights_sha256: str | None
+    device: str
     optuna: str
     sources: Mapping[str, str] = field(default_factory=dict)
 
@@ -92,6 +93,11 @@ class Study:
     def complete(self) -> tuple[FinishedTrial, ...]:
         """The trials that were trained to the end."""
         return tuple(trial for trial in self.trials if trial.state == "complete")
+
+    @property
+    def published(self) -> FinishedTrial | None:
+        """The published point; None before it is finished."""
+        return next((trial for trial in self.trials if trial.params == self.identity.published), None)
 
     @property
     def dimensions(self) -> Space:

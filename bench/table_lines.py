@@ -43,7 +43,9 @@ class Line:
             return "quoted"
         if self.trained.records:
             return "re-trained"
-        return "failed" if self.trained.failures else "not run yet"
+        if self.trained.failures:
+            return "failed"
+        return "not run yet" if self.trained.planned else "full budget only"
 
 
 @dataclass(frozen=True)

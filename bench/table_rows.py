@@ -13,7 +13,7 @@ from baselines.registry import entry
 from bench import store
 from bench.errors import UserError
 from bench.record import Record
-from bench.spec import OWN_RECIPE, Row, Suite, Table, slug
+from bench.spec import Row, Suite, Table, has_other_recipe, slug
 from bench.switches import Scalar
 
 HEADLINE = {"paper": "last", "honest": "best-val"}  # never the oracle
@@ -136,7 +136,8 @@ def conditions_of(record: Record) -> Conditions:
 def rows_of(table: Table, dataset: str, suite: Suite, finished: Finished) -> tuple[Trained, ...]:
     """The re-trained rows of a table on one dataset, in the suite's order; a row without any result is among them."""
     main = main_conditions(table, dataset, suite, finished)
-    return tuple(found for row in table.rows for found in _split(row, dataset, suite, finished, main))
+    rows = (row for row in table.rows if row.belongs(dataset))
+    return tuple(found for row in rows for found in _split(row, dataset, suite, finished, main))
 
 
 def main_conditions(table: Table, dataset: str, suite: Suite, finished: Finished) -> Conditions | None:
@@ -146,7 +147,7 @@ def main_conditions(table: Table, dataset: str, suite: Suite, finished: Finished
     """
     votes: tuple[Counter[Conditions], ...] = (Counter(), Counter(), Counter())
     for row in table.rows:
-        shared_recipe = (OWN_RECIPE, "own") not in row.variant
+        shared_recipe = not has_other_recipe(row.variant)
         shared_trunk = entry(row.method).trunk == "resnet18"
         found = [replace(conditions_of(record), settings=()) for record in _records(row, dataset, suite, finished)]
         votes[0 if shared_recipe and shared_trunk else 1 if shared_recipe else 2].update(found)
@@ -177,7 +178,8 @@ def _split(row: Row, dataset: str, suite: Suite, finished: Finished, main: Condi
         found.append(Trained(row, dataset, folder, shared, groups[shared, folder], failed.pop(folder, {}), planned))
     for folder, reasons in failed.items():
         found.append(Trained(row, dataset, folder, None, {}, reasons, suite.seeds.get(folder.split("-")[1], ())))
-    return found or [Trained(row, dataset, "", None, {}, {}, suite.seeds.get(main.budget, ()) if main else ())]
+    wanted = suite.seeds.get(main.budget, ()) if main and row.runs(dataset, main.budget) else ()
+    return found or [Trained(row, dataset, "", None, {}, {}, wanted)]
 
 
 def _records(row: Row, dataset: str, suite: Suite, finished: Finished) -> list[Record]:

@@ -23,7 +23,8 @@ from bench.data.catalog import DATASETS
 from bench.errors import UserError
 from bench.markdown import Page, Section, bullets, link
 from bench.reported import Reported
-from bench.spec import SUITES, Suite, Table, load_suite
+from bench.spec import Suite, Table
+from bench.suite_file import load_suite, suite_names
 from bench.table_rows import Finished, read, rows_of
 
 PROJECT_RESULTS = Path(__file__).resolve().parent.parent / "results"  # printed figures and counts are facts, not runs
@@ -92,7 +93,7 @@ def suites_shown(results: Path, finished: Finished) -> tuple[Suite, ...]:
     """The suites that have a folder of pages; before there is any, those with results."""
     if folders := _with_folder(results):
         return folders
-    suites = (load_suite(name) for name in _known())
+    suites = (load_suite(name) for name in suite_names())
     return tuple(suite for suite in suites if any(datasets_of(table, suite, finished) for table in suite.tables))
 
 
@@ -110,12 +111,8 @@ def index(suites: Sequence[Suite], pages: Mapping[str, Page]) -> Page:
     return Page("Tables", "Every table, made from the records in `results/records`.", "", tuple(sections))
 
 
-def _known() -> list[str]:
-    return sorted(file.stem for file in SUITES.glob("*.toml") if file.stem != "recipes")
-
-
 def _with_folder(results: Path) -> tuple[Suite, ...]:
-    return tuple(load_suite(name) for name in _known() if (results / "tables" / name).is_dir())
+    return tuple(load_suite(name) for name in suite_names() if (results / "tables" / name).is_dir())
 
 
 def _with_shown(results: Path, suites: Sequence[Suite]) -> tuple[Suite, ...]:

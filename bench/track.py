@@ -21,7 +21,8 @@ from bench.errors import UserError
 from bench.mlflow_place import Place, how_to_open, place
 from bench.mlflow_run import Run, of_failure, of_record, of_report
 from bench.mlflow_store import opened, peek, put, shelf
-from bench.spec import SUITES, load_suite, slug
+from bench.spec import slug
+from bench.suite_file import load_suite, suite_names
 
 EXAMPLE = """examples:
   python -m bench.track --ui
@@ -124,10 +125,8 @@ def projected(results: Path) -> Iterator[Run]:
 def suites_by_row() -> dict[str, set[str]]:
     """Names of the suites that ask for a row and protocol: `rafdb/dan/heads=1/paper` -> {"paper"}; twins included."""
     found: dict[str, set[str]] = {}
-    for file in sorted(SUITES.glob("*.toml")):
-        if file.stem == "recipes":
-            continue
-        suite = load_suite(file.stem)
+    for name in suite_names():
+        suite = load_suite(name)
         for table in suite.tables:
             for dataset in [name for named in table.datasets for name in (named, DATASETS[named].twin) if name]:
                 for row in table.rows:

@@ -80,7 +80,7 @@ def _run(options: argparse.Namespace) -> int:
 
     from bench.study import run  # after the usage errors: Optuna and torch take seconds
 
-    task, cell = _task(options, name, budget, weights, tuning, source)
+    task, cell = _task(options, name, device, weights, tuning, source)
     objective = _objective(options, task, cell, source, device, weights)
     result = run(task, objective, say)
     if len(result.study.trials) < options.trials:
@@ -96,7 +96,7 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _task(
-    options: argparse.Namespace, name: str, budget: str, weights: Weights, tuning: tuple[int, ...], source: Source
+    options: argparse.Namespace, name: str, device: str, weights: Weights, tuning: tuple[int, ...], source: Source
 ) -> tuple[Task, Cell]:
     """The study, and the cell of the published method that its proposals vary."""
     from bench.key import sources
@@ -104,13 +104,13 @@ def _task(
     from bench.study_text import Identity
 
     space = space_of(options.method, options.space)
-    recipe = recipe_of(source.name, options.method, (), budget, NUMERIC)
-    cell = Cell(source.name, options.method, (), "honest", budget, tuning[0], weights.name, recipe)
+    recipe = recipe_of(source.name, options.method, (), source.budget, NUMERIC)
+    cell = Cell(source.name, options.method, (), "honest", source.budget, tuning[0], weights.name, recipe)
     digest = open_source(source, recipe.image_size, options.runs / "cache").digest
     identity = Identity(
         dataset=source.name,
         method=options.method,
-        budget=budget,
+        budget=source.budget,
         objective=options.objective,
         seed=options.seed,
         tuning_seeds=tuning,
@@ -122,6 +122,7 @@ def _task(
         data=digest,
         weights=weights.name,
         weights_sha256=weights.sha256,
+        device=device,
         optuna=version("optuna"),
         sources=sources(options.method),
     )

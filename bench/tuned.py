@@ -47,8 +47,8 @@ class Winner:
 
 def winner_of(study: Study) -> Winner:
     """The best complete trial.  Raises UserError where none is complete."""
-    best, identity = study.best, study.identity
-    if best is None or best.value is None or study.trials[0].value is None:
+    best, first, identity = study.best, study.published, study.identity
+    if best is None or best.value is None or first is None or first.value is None:
         raise UserError(f"the study '{study.name}' has no complete trial, so there is no winner; run more --trials")
     return Winner(
         study=study.name,
@@ -61,7 +61,7 @@ def winner_of(study: Study) -> Winner:
         trials=len(study.trials),
         tuning_seeds=identity.tuning_seeds,
         value=best.value,
-        published_value=study.trials[0].value,
+        published_value=first.value,
         variant=variant_for(identity.method, best.params),
     )
 

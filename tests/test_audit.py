@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from bench import audit, store, tables
 from bench.record import Record
-from bench.spec import load_suite
+from bench.suite_file import load_suite
 
 CELL = fake_results.cell("facial_expressions", "dan")
 PAGE = "tables/paper/comparison-facial_expressions.md"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from dataclasses import replace
 
 import pytest
 import torch
@@ -98,7 +99,7 @@ def test_efficientnet_trains_its_head_alone_in_the_head_epochs() -> None:
         "network.classifier.weight",
         "network.classifier.bias",
     }
-    method.step(batch._replace(epoch=3)).loss.backward()
+    method.step(replace(batch, epoch=3)).loss.backward()
     assert all(value.grad is not None for value in method.parameters())
 
 

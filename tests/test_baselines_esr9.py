@@ -32,6 +32,17 @@ def test_it_has_the_size_of_the_published_network() -> None:
     assert f"{parameters / 1e6:.2f}" == "20.35"
 
 
+@torch.no_grad()
+@pytest.mark.parametrize("size", [32, 48, 53, 54, 64, 96])
+def test_it_takes_every_image_size_and_enlarges_only_what_is_too_small(size: int) -> None:
+    torch.manual_seed(0)
+    network = Esr9Network(CLASSES).eval()
+    seen: list[torch.Size] = []
+    network.shared.register_forward_pre_hook(lambda _layer, inputs: seen.append(inputs[0].shape))
+    assert torch.isfinite(network(torch.randn(1, 3, size, size))).all()
+    assert seen == [torch.Size([1, 3, max(size, 54), max(size, 54)])]
+
+
 def test_the_loss_is_the_sum_of_the_branches_cross_entropies() -> None:
     esr = method().eval()
     given = batch()

@@ -10,7 +10,8 @@ import pytest
 from baselines.registry import METHODS
 from bench import reported
 from bench.errors import UserError
-from bench.spec import SUITES, Row, cells_of, load_suite, parse_suite, slug, stand_ins, variant_of
+from bench.spec import Row, cells_of, slug, stand_ins, variant_of
+from bench.suite_file import SUITES, load_suite, parse_suite
 
 NAMES = sorted(file.stem for file in SUITES.glob("*.toml") if file.stem != "recipes")
 

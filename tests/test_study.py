@@ -66,7 +66,7 @@ def task(folder: Path, trials: int = TRIALS, **changes: object) -> Task:
     identity = Identity(
         dataset="rafdb-twin", method="dan", budget="quick", objective="accuracy", seed=0, tuning_seeds=(1000,),
         space={each.name: each.domain for each in space}, published=published(space), sampler="tpe", pruner="median",
-        recipe={"epochs": EPOCHS, "numeric": "faithful"}, data="d" * 64, weights="none", weights_sha256=None,
+        recipe={"epochs": EPOCHS, "numeric": "faithful"}, data="d" * 64, weights="none", weights_sha256=None, device="cpu",
         optuna=optuna.__version__, sources={"bench/cell.py": "a" * 64},
     )  # fmt: skip
     named = {key: value for key, value in changes.items() if hasattr(identity, key)}
@@ -247,6 +247,7 @@ class MortalOnce(Bowl):
 def test_a_worker_that_is_killed_costs_its_trial_and_not_the_study(tmp_path: Path) -> None:
     study = run(task(tmp_path, trials=4, workers=2), MortalOnce(flag=tmp_path / "died")).study
     assert (len(study.trials), study.interrupted) == (4, 1)
+    assert study.trials[0] == study.published and study.published.state == "complete"
 
 
 def test_trials_of_another_machine_are_left_alone_until_they_are_taken_over(tmp_path: Path) -> None:
@@ -299,8 +300,9 @@ def test_the_standard_error_of_balanced_accuracy_is_that_of_a_simulation() -> No
 
 def test_trials_far_below_the_published_point_are_told_from_it_and_near_ones_are_not() -> None:
     def trial(correct: int) -> FinishedTrial:
+        params = {"loss.lambda1": correct / 800, "loss.lambda2": 1.0}  # the published point has 800
         value, scores = correct / 1000, (Score(1, correct, 1000, (correct,), (1000,)),)
-        return FinishedTrial("complete", {}, value, ((1, value),), scores)
+        return FinishedTrial("complete", params, value, ((1, value),), scores)
 
     stopped = FinishedTrial("pruned", {}, 0.5, ((1, 0.5),))
     study = Study("x", task(Path()).identity, (trial(800), trial(801), trial(700), trial(790), trial(900), stopped))

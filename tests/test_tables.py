@@ -22,7 +22,8 @@ from bench import store, tables
 from bench.cost import Cost, to_json
 from bench.errors import UserError
 from bench.recipe import Recipe
-from bench.spec import Suite, parse_suite
+from bench.spec import Suite
+from bench.suite_file import parse_suite
 
 GOLDEN = Path(__file__).parent / "golden"
 ROOT = Path(__file__).parent.parent

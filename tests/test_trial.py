@@ -124,7 +124,7 @@ def real_task(folder: Path) -> Task:
     identity = Identity(
         dataset="rafdb-twin", method="center_loss", budget="quick", objective="accuracy", seed=0,
         tuning_seeds=(1000, 1001), space={each.name: each.domain for each in space}, published=published(space),
-        sampler="tpe", pruner="median", recipe={"epochs": 2}, data="d" * 64, weights="none", weights_sha256=None,
+        sampler="tpe", pruner="median", recipe={"epochs": 2}, data="d" * 64, weights="none", weights_sha256=None, device="cpu",
         optuna=optuna.__version__,
     )  # fmt: skip
     return Task("toy", identity, space, 2, folder / "runs", folder / "results")
