@@ -21,7 +21,7 @@ class Feed:
     """Some rows of a split, ready to be batched.
 
     `pixels` is what is on the device (n, S, S, 3), or None; `source` the memory map and `rows` (n,) the rows of it that
-    position i of this feed means.  Augmentation draws are keyed by position, not by batch or worker.
+    position i of this feed means.  Augmentation draws are keyed by position, never by batch or worker.
     """
 
     source: NDArray[np.uint8]
@@ -38,10 +38,12 @@ class Feed:
         images, index = self._stored(positions)
         return plain(images, index, self.table, memory_format=self.arithmetic.memory_format)
 
-    def augmented(self, positions: NDArray[np.int64], spec: AugmentSpec, seed: int, epoch: int) -> Tensor:
-        """Augmented, normalised images (B, 3, S, S); a function of (seed, epoch, position) for each image."""
+    def augmented(
+        self, positions: NDArray[np.int64], repeats: NDArray[np.int64], spec: AugmentSpec, seed: int, epoch: int
+    ) -> Tensor:
+        """Augmented, normalised images (B, 3, S, S); a function of (seed, epoch, position, repeat) for each image."""
         images, index = self._stored(positions)
-        draws = torch.from_numpy(draw(spec, seed, epoch, positions)).to(self.arithmetic.device)
+        draws = torch.from_numpy(draw(spec, seed, epoch, positions, repeats)).to(self.arithmetic.device)
         return augment(images, index, draws, self.table, memory_format=self.arithmetic.memory_format)
 
     def _stored(self, positions: NDArray[np.int64]) -> tuple[Tensor, Tensor]:

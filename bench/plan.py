@@ -18,7 +18,9 @@ from bench.spec import Cell
 
 State = Literal["done", "run", "resume", "stale", "failed"]
 CHECKPOINT = "checkpoint.pt"
-GUESS_SECONDS_PER_IMAGE = 0.015  # DAN, one 64-pixel image, one step on one core; scaled by pixels until a record tells
+# DAN, one training image of 224 pixels with its share of evaluation, until a record of this folder tells: about what one
+# CPU core does (measured at 48 pixels, scaled), and a cautious share of what PERFORMANCE notes expect of a data-centre GPU.
+GUESS_SECONDS_PER_IMAGE = {"cpu": 0.38, "cuda": 0.0005}
 
 
 @dataclass(frozen=True)
@@ -43,10 +45,11 @@ def plan(
     results: Path,
     runs: Path,
     retry_failed: bool = False,
+    device: str = "cpu",
 ) -> tuple[Planned, ...]:
     """The state of each cell; `digests` maps a dataset to its data digest, `weights` a weights name to its file's digest."""
     cells = tuple(cells)
-    pace = _pace(results, cells)
+    pace = {"guess": GUESS_SECONDS_PER_IMAGE[device]} | _pace(results, cells)
     return tuple(_planned(cell, digests[cell.dataset], weights, results, runs, retry_failed, pace) for cell in cells)
 
 
@@ -133,12 +136,12 @@ def _estimate(cell: Cell, pace: Mapping[str, float]) -> float:
     """Expected seconds: images x epochs at the measured pace of the same method, of any method, or a guess for a core."""
     recipe = cell.recipe
     images = (recipe.train_limit or 12_000) * recipe.epochs
-    guess = GUESS_SECONDS_PER_IMAGE * (recipe.image_size / 64) ** 2
+    guess = pace["guess"] * (recipe.image_size / 224) ** 2
     return images * pace.get(f"{cell.method}/{recipe.image_size}", pace.get(f"*/{recipe.image_size}", guess))
 
 
 def _pace(results: Path, cells: Sequence[Cell]) -> dict[str, float]:
-    """Median seconds an image of the finished cells among `cells`, by method and by image size."""
+    """Median seconds an image of the finished cells among `cells`, by method and by image size; empty where none is."""
     found: dict[str, list[float]] = {}
     for cell in cells:
         try:

@@ -52,6 +52,7 @@ def _run(options: argparse.Namespace) -> int:
     on_gpu = options.device == "cuda" or (options.device == "auto" and cuda_present())
     if options.device == "cuda" and not cuda_present():
         raise UserError("device 'cuda' is not available here: the driver finds no GPU; use --device cpu")
+    device = "cuda" if on_gpu else "cpu"
     budget = options.budget or ("full" if on_gpu else "quick")
     weights = parse_weights(options.pretrained)
     sources = _sources(suite, options, budget)
@@ -65,7 +66,7 @@ def _run(options: argparse.Namespace) -> int:
 
     def planned() -> tuple[Planned, ...]:
         known = {weights.name: weights.sha256, "none": None}
-        return plan(cells, digests, known, options.results, runs, options.retry_failed)
+        return plan(cells, digests, known, options.results, runs, options.retry_failed, device)
 
     if options.plan:
         print(describe(planned(), workers))
@@ -77,7 +78,7 @@ def _run(options: argparse.Namespace) -> int:
         digests[name] = open_source(source, size[name], runs / "cache").digest
     todo = planned()
     say(summary(todo, workers))
-    failed = _launch(todo, sources, options, weights, "cuda" if on_gpu else "cpu", workers)
+    failed = _launch(todo, sources, options, weights, device, workers)
     failed += sum(item.state == "failed" for item in todo)
     _render(suite, options.results)
     _track(options.results, runs)

@@ -51,6 +51,19 @@ def balanced_order(seed: int, epoch: int, labels: np.ndarray) -> np.ndarray:
     return members[starts[chosen] + member]
 
 
+def repeats(order: np.ndarray) -> np.ndarray:
+    """How often each entry of `order` (n,) stood in it before: all 0 in a permutation.
+
+    A sampler with replacement shows an image several times in an epoch; each time is augmented anew, as a data loader does.
+    """
+    place = np.argsort(order, kind="stable")  # equal entries side by side, in their order
+    same = order[place]
+    first = np.searchsorted(same, same, side="left")
+    found = np.empty(len(order), np.int64)
+    found[place] = np.arange(len(order)) - first
+    return found
+
+
 def init_seed(seed: int, method: str) -> int:
     """The seed of a model's initial weights: the only stream that knows the method's name."""
     return stream_seed("init", _checked(seed, "seed"), method)

@@ -131,10 +131,13 @@ class _Keeper:
         return dict(trial.params)
 
     def report(self, trial: Trial, step: int, value: float) -> bool:
-        """Note the value of an epoch; True when the pruner would stop the trial."""
+        """Note the value of an epoch; True when the pruner would stop the trial.
+
+        The published point is never stopped: all else is compared with it.
+        """
         with self.guarded():
             trial.report(value, step)
-            return trial.should_prune()
+            return trial.should_prune() and trial.params != published(self.task.space)
 
     def end(self, trial: Trial, ending: Ending) -> None:
         """Tell the storage how a trial ended, and renew the text."""

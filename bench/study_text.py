@@ -26,7 +26,8 @@ class Identity:
     """Everything on which a study's values or the order of its proposals depend; it is resumed under the same only.
 
     `space` maps a switch to its domain as --space takes it and `published` to its value in trial 0.  `recipe` is the
-    one that all trials share, `device` is cpu or cuda (they round differently), `sources` holds the digests of the files that a trial imports, `data` the dataset's.
+    one that all trials share.  `data` is the dataset's digest, `device` cpu or cuda (they round differently), and
+    `sources` holds the digests of the files that a trial imports.
     """
 
     dataset: str

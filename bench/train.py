@@ -41,14 +41,15 @@ def train_epoch(
     device = feed.arithmetic.device
     targets = torch.from_numpy(labels).to(device)
     batches = batched(order, recipe.batch_size)
+    repeats = batched(seeds.repeats(order), recipe.batch_size)
     tally = _Tally()
     # Dropout-like layers draw from torch's generator: seeded anew for each epoch, so that a resumed run needs no RNG state.
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(seeds.step_seed(seed, epoch))
-        for number, positions in enumerate(batches):
+        for number, (positions, again) in enumerate(zip(batches, repeats, strict=True)):
             set_learning_rate(optimizer, learning_rate(recipe, epoch, number / len(batches)))
             index = torch.from_numpy(positions).to(device)
-            batch = Batch(feed.augmented(positions, spec, seed, epoch), targets[index], index, epoch)
+            batch = Batch(feed.augmented(positions, again, spec, seed, epoch), targets[index], index, epoch)
             with feed.arithmetic.forward():
                 step = method.step(batch)
             minimise(method, batch, step, optimizer, recipe)

@@ -59,8 +59,8 @@ def _run(options: argparse.Namespace) -> int:
         raise UserError(
             "give --method and --dataset, such as --method dan --dataset rafdb-twin (--help-space lists methods)"
         )
-    if options.trials < 1 or options.workers < 1:
-        raise UserError("--trials and --workers must be 1 or more")
+    if options.trials < 1 or options.workers < 1 or options.seed < 0:
+        raise UserError("--trials and --workers must be 1 or more, and --seed 0 or more")
     space_of(options.method, options.space)  # a mistake in it is told before an image is decoded
     device, budget = _device(options.device), options.budget
     budget = budget or ("full" if device == "cuda" else "quick")

@@ -228,3 +228,13 @@ def test_the_packed_rows_of_a_stored_seed_never_change():
         [65536, 0, 0, 65536, 32768, 32768, 0, 0, 0, 105, 186, 20, 223],
         [80461, 3109, -3109, 80461, -5299044, -3815641, 0, 0, 1, 38, 148, 120, 202],
     ]
+
+
+def test_a_sample_that_an_epoch_shows_again_is_augmented_anew():
+    spec = draws.preset("affectnet")
+    ids, again = np.full(50, 7), np.arange(50)
+    rows = draws.draw(spec, 0, 1, ids, again)
+    assert len({row.tobytes() for row in rows}) > 30
+    assert rows[0].tobytes() == draws.draw(spec, 0, 1, np.array([7])).tobytes(), "the first showing needs no count"
+    one = np.concatenate([draws.draw(spec, 0, 1, ids[i : i + 1], again[i : i + 1]) for i in range(50)])
+    assert (one == rows).all()

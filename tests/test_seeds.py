@@ -116,3 +116,14 @@ def test_no_stream_reads_or_writes_global_randomness():
 def test_importing_the_seeds_imports_no_torch():
     code = "import sys, bench.seeds, bench.data.draws; sys.exit('torch' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_repeats_count_how_often_an_entry_stood_before():
+    order = np.random.default_rng(0).integers(0, 9, 200)
+    seen: dict[int, int] = {}
+    expected = []
+    for entry in order.tolist():
+        expected.append(seen.get(entry, 0))
+        seen[entry] = seen.get(entry, 0) + 1
+    assert seeds.repeats(order).tolist() == expected
+    assert not seeds.repeats(seeds.order(0, 1, 50)).any()

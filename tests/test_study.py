@@ -66,8 +66,8 @@ def task(folder: Path, trials: int = TRIALS, **changes: object) -> Task:
     identity = Identity(
         dataset="rafdb-twin", method="dan", budget="quick", objective="accuracy", seed=0, tuning_seeds=(1000,),
         space={each.name: each.domain for each in space}, published=published(space), sampler="tpe", pruner="median",
-        recipe={"epochs": EPOCHS, "numeric": "faithful"}, data="d" * 64, weights="none", weights_sha256=None, device="cpu",
-        optuna=optuna.__version__, sources={"bench/cell.py": "a" * 64},
+        recipe={"epochs": EPOCHS, "numeric": "faithful"}, data="d" * 64, weights="none", weights_sha256=None,
+        device="cpu", optuna=optuna.__version__, sources={"bench/cell.py": "a" * 64},
     )  # fmt: skip
     named = {key: value for key, value in changes.items() if hasattr(identity, key)}
     rest = {key: value for key, value in changes.items() if key not in named}

@@ -17,9 +17,7 @@ import fake_results
 import pytest
 
 from bench import mlflow_store, store, track
-from bench.mlflow_place import EXPERIMENT, URI, Place, how_to_open, masked, place
-from bench.mlflow_run import address, figures, metrics, note, params, run_name
-from bench.spec import Cell
+from bench.mlflow_place import EXPERIMENT, URI, Place, place
 
 ROOT = Path(__file__).resolve().parent.parent
 DAN = fake_results.cell("rafdb-twin", "dan")
@@ -110,7 +108,8 @@ def test_a_run_says_what_its_record_says(results: Path, runs: Path) -> None:
     began = datetime.fromisoformat(record.provenance["started"]).timestamp() * 1000
     assert (start, end - start) == (began, record.provenance["seconds"] * 1000)
     assert (tags["cell_key"], tags["record_digest"], tags["kind"]) == (record.key, record.digest, "cell")
-    assert (tags["device"], tags["git"], tags["suite"]) == ("cpu", "0" * 40, "paper")
+    assert (tags["device"], tags["git"]) == ("cpu", "0" * 40)
+    assert "paper" in tags["suite"].split(", ") and "smoke" not in tags["suite"].split(", ")
     assert values["heads"] == "1" and values["loss.lambda1"] == "1.0" and values["variant"] == "heads=1"
     curve = [(step, value) for key, step, value, _ in points if key == "test/accuracy"]
     assert curve == [(1, 21 / 70), (2, 35 / 70), (3, 28 / 70)]
@@ -257,98 +256,6 @@ def test_help_imports_no_mlflow() -> None:
     script = "import sys; from bench import track; print({'mlflow', 'torch', 'sqlalchemy'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True)
     assert done.stdout == "set()\n", done.stderr
-
-
-@pytest.mark.parametrize(
-    ("uri", "shown"),
-    [
-        ("sqlite:////home/a@b/mlflow.db", "sqlite:////home/a@b/mlflow.db"),
-        ("https://mlflow.example.org", "https://mlflow.example.org"),
-        ("https://me:pass@host:5000/x", "https://me:***@host:5000/x"),
-        ("https://token@host", "https://***@host"),
-        ("postgresql+psycopg2://me:p@s/s@host/db", "postgresql+psycopg2://me:***@host/db"),
-        ("mysql://host/db?user=me&password=secret&ssl=1", "mysql://host/db?user=me&password=***&ssl=1"),
-    ],
-)
-def test_a_secret_in_an_address_is_not_shown(uri: str, shown: str, tmp_path: Path) -> None:
-    assert masked(uri) == shown
-    where = Place(uri, "x", tmp_path)
-    assert where.clean(f"cannot reach {uri}") == f"cannot reach {shown}"
-
-
-def test_a_driver_that_decodes_the_password_does_not_show_it(tmp_path: Path) -> None:
-    where = Place("postgresql://me:p%40ss@host/db", "x", tmp_path)
-    assert where.clean("no login for me with p@ss") == "no login for me with ***"
-
-
-def test_how_to_open_stays_on_this_machine_and_hides_the_password(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    lines = how_to_open(place(tmp_path), "7").splitlines()
-    assert f"--backend-store-uri sqlite:///{tmp_path / 'mlflow.db'}" in lines[-2] and "--host 127.0.0.1" in lines[-2]
-    assert lines[-1].startswith("http://127.0.0.1:") and "?workflowType=machine_learning" in lines[-1]
-    for uri in ("postgresql://me:hidden@host/db", "https://me:hidden@host"):
-        monkeypatch.setenv(URI, uri)
-        assert "hidden" not in how_to_open(place(tmp_path), "7")
-    assert how_to_open(place(tmp_path), "7").startswith("https://host/#/experiments/7/")
-
-
-@pytest.mark.parametrize("make", [lambda: HONEST, lambda: ONE_HEAD, lambda: CONTROL])
-def test_a_cell_name_tells_the_axes_of_its_record(make: Callable[[], Cell]) -> None:
-    record, _ = fake_results.make(make(), CORRECT)
-    told = address(make().name)
-    assert run_name(told) == run_name(record.cell)
-    assert {name: value for name, value in told.items() if name != "variant"} == {
-        name: value for name, value in record.cell.items() if name != "variant"
-    }
-
-
-def test_a_name_that_is_no_cell_tells_nothing() -> None:
-    assert address("notes") == {} and address("a/b/c/d/e") == {}
-
-
-def test_points_lie_between_start_and_end_in_the_order_of_epochs() -> None:
-    record, _ = fake_results.make(HONEST, CORRECT)
-    times = {point.step: point.time for point in metrics(record, 1000, 4000)}
-    assert times == {0: 4000, 1: 2000, 2: 3000, 3: 4000}
-    assert [p.value for p in metrics(record, 0, 9) if p.name == "val/accuracy"] == [1 / 7, 7 / 7, 2 / 7]
-
-
-def test_what_was_chosen_on_test_is_called_the_oracle() -> None:
-    record, _ = fake_results.make(HONEST, CORRECT)
-    names = [name for name in figures(record) if name.startswith("test/")]
-    assert names == [
-        f"test/{who}_{what}"
-        for who in ("last", "best-val", "best-test_oracle")
-        for what in ("accuracy", "balanced_accuracy")
-    ]
-    assert all("oracle" in name for name in names if "best-test" in name)
-
-
-def test_a_switch_is_shown_where_it_differs_from_the_default() -> None:
-    plain = params(fake_results.make(DAN, CORRECT)[0])
-    other = fake_results.cell("rafdb-twin", "dan", variant={"partition.form": "none", "loss.lambda2": 0.5})
-    changed = params(fake_results.make(other, CORRECT)[0])
-    assert "partition.form" not in plain and changed["partition.form"] == "none"
-    assert {"loss.lambda1", "loss.lambda2", "heads"} <= set(plain)
-    assert changed["loss.lambda2"] == "0.5" and plain["train_limit"] == str(DAN.recipe.train_limit)
-
-
-def test_the_note_says_n_protocol_rehearsal_and_rendered() -> None:
-    record, _ = fake_results.make(DAN, CORRECT, n_expected=75)
-    text = note(record)
-    for words in (
-        "n = 70",
-        "paper protocol",
-        "Rehearsal",
-        "Rendered faces",
-        "28 of 70",
-        "5 of 75 test images are missing",
-    ):
-        assert words in text, words
-    photos = fake_results.cell("facial_expressions", "dan", budget="full")
-    text = note(fake_results.make(photos, CORRECT)[0])
-    assert "Rehearsal" not in text and "Rendered" not in text and "missing" not in text
 
 
 def test_a_record_without_times_is_projected_with_its_file_s_time(tmp_path: Path, runs: Path) -> None:

@@ -234,6 +234,7 @@ def test_mlflow_gets_a_parent_run_and_a_child_for_each_trial(finished: Path) -> 
         (["--tuning-seeds", "7"], "7 is a scoring seed"),
         (["--score-seeds", "0,1000"], "1000 is a tuning seed"),
         (["--trials", "0"], "must be 1 or more"),
+        (["--seed", "-1"], "--seed 0 or more"),
         (["--space", "loss.lamda1=1..2"], "nearest: loss.lambda1"),
         (["--method", "dam"], "unknown method 'dam' (nearest: dan"),
         (["--dataset", "rafdb"], "rafdb is not found; give --root rafdb=DIR"),

@@ -1,4 +1,5 @@
-"""What happens to sample i in epoch e?  The random draws of the augmentations, as a function of (seed, epoch, sample).
+"""What happens to sample i in epoch e?  The random draws of the augmentations, as a function of (seed, epoch, sample), and
+of the repeat where a sampler with replacement shows a sample several times in an epoch.
 
 Every draw is a Philox4x32-10 word addressed by its coordinates (Salmon et al., "Parallel random numbers: as easy as
 1, 2, 3", SC 2011), so batch size, order and number of workers cannot change it.  The packed integers are those with
@@ -120,10 +121,13 @@ def philox4x32(counter: np.ndarray, key: tuple[int, int]) -> np.ndarray:
     return np.stack([c0, c1, c2, c3], axis=-1)
 
 
-def uniform(seed: int, epoch: int, sample_ids: np.ndarray, k: int, stream: str = "augment") -> np.ndarray:
+def uniform(
+    seed: int, epoch: int, sample_ids: np.ndarray, k: int, stream: str = "augment", repeats: np.ndarray | None = None
+) -> np.ndarray:
     """`k` float64 draws in [0, 1) for each of B samples, (B, k), each with 53 random bits.
 
-    Draw j of a sample depends on (seed, stream, epoch, sample id, j) alone; `sample_ids` (B,) are non-negative.
+    Draw j of a sample depends on (seed, stream, epoch, sample id, repeat, j) alone; `sample_ids` (B,) are non-negative,
+    `repeats` (B,) count how often the epoch has shown the sample before (below 2**32), none being 0.
     """
     ids = np.asarray(sample_ids)
     if seed < 0 or epoch < 0 or (ids.dtype.kind != "u" and (ids < 0).any()):
@@ -133,16 +137,21 @@ def uniform(seed: int, epoch: int, sample_ids: np.ndarray, k: int, stream: str =
     blocks = (k + 1) // 2  # one block of 128 bits holds two draws
     counter = np.zeros((len(ids), blocks, 4), np.uint64)
     counter[:, :, 0] = np.arange(blocks)
+    if repeats is not None:
+        counter[:, :, 1] = np.asarray(repeats, np.uint64)[:, None]
     counter[:, :, 2] = (ids & _U32)[:, None]
     counter[:, :, 3] = (ids >> np.uint64(32))[:, None]
     words = philox4x32(counter, (key & 0xFFFFFFFF, key >> 32)).reshape(len(ids), 2 * blocks, 2)
     return (((words[:, :, 0] << np.uint64(32)) | words[:, :, 1]) >> np.uint64(11))[:, :k] * 2.0**-53
 
 
-def decide(spec: AugmentSpec, seed: int, epoch: int, sample_ids: np.ndarray) -> Draws:
+def decide(
+    spec: AugmentSpec, seed: int, epoch: int, sample_ids: np.ndarray, repeats: np.ndarray | None = None
+) -> Draws:
     """The decisions of `spec` for B samples, distributed as in the transforms of torchvision (v1)."""
     ids = np.asarray(sample_ids)
-    u = uniform(seed, epoch, ids, _BOX + 2)
+    again = np.zeros(len(ids), np.int64) if repeats is None else np.asarray(repeats)
+    u = uniform(seed, epoch, ids, _BOX + 2, repeats=again)
     geometry = (u[:, _GEOMETRY] < spec.geometry_p) & (spec.geometry != "none")
     if spec.geometry == "affine":
         reach = spec.translate * spec.size
@@ -155,18 +164,21 @@ def decide(spec: AugmentSpec, seed: int, epoch: int, sample_ids: np.ndarray) -> 
         angle=np.where(geometry, _between(u[:, _ANGLE], -spec.degrees, spec.degrees), 0.0),
         offset=np.where(geometry[:, None], offset, 0).astype(np.int64),
         scale=np.where(geometry, _between(u[:, _SCALE], *spec.scale), 0.0),
-        erase=_erase_boxes(spec, u, seed, epoch, ids),
+        erase=_erase_boxes(spec, u, seed, epoch, ids, again),
     )
 
 
-def _erase_boxes(spec: AugmentSpec, u: np.ndarray, seed: int, epoch: int, ids: np.ndarray) -> np.ndarray:
+def _erase_boxes(
+    spec: AugmentSpec, u: np.ndarray, seed: int, epoch: int, ids: np.ndarray, repeats: np.ndarray
+) -> np.ndarray:
     """Top, left, height, width (B, 4) after RandomErasing.get_params: a box that does not fit is drawn again."""
     boxes = np.zeros((len(ids), 4), np.int64)
     rows = np.flatnonzero(u[:, _ERASE] < spec.erase_p)
     shapes = u[rows, _BOX : _BOX + 2]
     for attempt in range(ERASE_TRIES):
         if attempt == 1:  # rare, and never with RAF-DB's ranges: only now are the draws of the retries worth making
-            retries = uniform(seed, epoch, ids[rows], _BOX + 2 * ERASE_TRIES)[:, _BOX:].reshape(-1, ERASE_TRIES, 2)
+            unit = uniform(seed, epoch, ids[rows], _BOX + 2 * ERASE_TRIES, repeats=repeats[rows])
+            retries = unit[:, _BOX:].reshape(-1, ERASE_TRIES, 2)
         if attempt:
             shapes = retries[:, attempt]
         area = spec.size**2 * _between(shapes[:, 0], *spec.erase_scale)
@@ -209,9 +221,11 @@ def pack(spec: AugmentSpec, draws: Draws) -> np.ndarray:
     return packed
 
 
-def draw(spec: AugmentSpec, seed: int, epoch: int, sample_ids: np.ndarray) -> np.ndarray:
+def draw(
+    spec: AugmentSpec, seed: int, epoch: int, sample_ids: np.ndarray, repeats: np.ndarray | None = None
+) -> np.ndarray:
     """The packed rows (B, 13) int32 of B samples: `pack` of `decide`."""
-    return pack(spec, decide(spec, seed, epoch, sample_ids))
+    return pack(spec, decide(spec, seed, epoch, sample_ids, repeats))
 
 
 def _between(u: np.ndarray, low: float, high: float) -> np.ndarray:
