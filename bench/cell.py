@@ -67,11 +67,13 @@ class History:
 
 @dataclass(frozen=True)
 class Trained:
-    """A cell after its last epoch: the method as trained, what it was trained on, and its history."""
+    """A cell after its last epoch: the method as trained, what it was trained on, and its history, of which the first
+    `restored` epochs came from a checkpoint."""
 
     method: Method
     rows: Partition
     history: History
+    restored: int
 
 
 def run_cell(
@@ -87,9 +89,14 @@ def run_cell(
     if start.keep_weights:
         save_trained(start.folder, cell, trained.method, dataset.classes, len(trained.rows.train), start.key)
     seconds = time.monotonic() - began
-    images = sum(log.train_n for log in trained.history.logs)
+    images = sum(log.train_n for log in trained.history.logs[trained.restored :])  # `seconds` are this session's
     peak = torch.cuda.max_memory_allocated(device) if device.type == "cuda" else _peak_resident_bytes()
-    facts = {"seconds": round(seconds, 2), "images_per_second": round(images / seconds, 1), "peak_memory_bytes": peak}
+    facts = {
+        "seconds": round(seconds, 2),
+        "images_per_second": round(images / seconds, 1),
+        "peak_memory_bytes": peak,
+        "resumed_after_epoch": trained.restored,
+    }
     return finish(cell, dataset, start, trained, {**provenance, **facts})
 
 
@@ -115,11 +122,12 @@ def train_cell(
     method = build(cell, len(dataset.classes), labels, start.weights, numbers)
     optimizer = build_optimizer(method, recipe)
     history = _restore(start, method, optimizer, numbers.device, watched)
+    restored = len(history.logs)
     saved = time.monotonic()
     if watch is not None and history.logs:
         watch(history)
     try:
-        for epoch in range(len(history.logs) + 1, recipe.epochs + 1):
+        for epoch in range(restored + 1, recipe.epochs + 1):
             if report is not None:
                 report(epoch - 1, recipe.epochs, history.logs[-1] if history.logs else None)
             log = train_epoch(method, optimizer, feeds["train"], labels, recipe, cell.seed, epoch)
@@ -139,7 +147,7 @@ def train_cell(
             f"out of GPU memory at batch size {recipe.batch_size} and {recipe.image_size} px "
             f"({str(error).splitlines()[0]}); free the GPU, or run this cell on a larger one"
         ) from None
-    return Trained(method, rows, history)
+    return Trained(method, rows, history, restored)
 
 
 def build(

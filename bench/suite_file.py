@@ -91,9 +91,9 @@ def _row(content: Mapping[str, Any], where: str) -> Row:
     if not isinstance(values, dict):
         raise UserError(f"{where}: variant must be a table of switches, such as {{ heads = 1 }}")
     variant = variant_of(method, values, where)
-    texts = (_text_of(content, key, where) for key in ("label", "group", "note"))
-    limits = (tuple(_list(content, key, str, where)) if key in content else None for key in ("datasets", "quick"))
-    return Row(method, variant, *texts, *limits)
+    label, group, note = (_text_of(content, key, where) for key in ("label", "group", "note"))
+    datasets, quick = (tuple(_list(content, key, str, where)) if key in content else None for key in ("datasets", "quick"))
+    return Row(method, variant, label, group, note, datasets, quick)
 
 
 def ledger_rows() -> tuple[Row, ...]:

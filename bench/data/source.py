@@ -34,11 +34,11 @@ def at_hand(
     `twins` names twins to use whatever is on disk.  Raises UserError for an unknown name in `roots` or a wrong root.
     """
     wanted = tuple(wanted)
-    for name, root in roots.items():
+    for name, given in roots.items():
         if name not in DATASETS:
             raise unknown("dataset", name, DATASETS, "--root")
-        if find.is_twin(root):
-            raise UserError(f"{root} holds rendered faces, which are never called {name}; leave it out and its twin is used")
+        if find.is_twin(given):
+            raise UserError(f"{given} holds rendered faces, which are never called {name}; leave it out and its twin is used")
     found = tuple(
         Source(name, budget, root)
         for name in wanted
