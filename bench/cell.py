@@ -46,8 +46,8 @@ Watch = Callable[["History"], None]  # sees all that training has left so far; s
 
 @dataclass(frozen=True)
 class Start:
-    """What a cell starts from besides its data: its key, the folder of its checkpoints, the trunk's weights; and whether
-    its trained weights are kept in that folder."""
+    """What a cell starts from besides its data: its key, the folder of its checkpoints, the trunk's weights; and
+    whether its trained weights are kept in that folder."""
 
     key: str
     folder: Path
@@ -77,7 +77,12 @@ class Trained:
 
 
 def run_cell(
-    cell: Cell, dataset: Dataset, start: Start, device: torch.device, provenance: Mapping[str, Any], report: Report | None = None
+    cell: Cell,
+    dataset: Dataset,
+    start: Start,
+    device: torch.device,
+    provenance: Mapping[str, Any],
+    report: Report | None = None,
 ) -> tuple[Record, bytes]:
     """Train, predict and score a cell.  Returns its record and the bytes of its predictions file.
 
@@ -85,7 +90,9 @@ def run_cell(
     """
     began = time.monotonic()
     with arithmetic(cell.recipe.numeric, device) as numbers:
-        trained = train_cell(cell, dataset, start, numbers, ("val", "test") if cell.protocol == "honest" else ("test",), report)
+        trained = train_cell(
+            cell, dataset, start, numbers, ("val", "test") if cell.protocol == "honest" else ("test",), report
+        )
     if start.keep_weights:
         save_trained(start.folder, cell, trained.method, dataset.classes, len(trained.rows.train), start.key)
     seconds = time.monotonic() - began
@@ -114,9 +121,7 @@ def train_cell(
     `watch` is called after each epoch, and first with what a checkpoint brought back.
     """
     recipe = cell.recipe
-    rows = partition(
-        dataset.train, dataset.test, dataset.digest, cell.protocol, recipe.train_limit, recipe.test_limit
-    )
+    rows = partition(dataset.train, dataset.test, dataset.digest, cell.protocol, recipe.train_limit, recipe.test_limit)
     labels = dataset.train.labels[rows.train]
     feeds = _feeds(dataset, rows, numbers, watched)
     method = build(cell, len(dataset.classes), labels, start.weights, numbers)
@@ -150,9 +155,7 @@ def train_cell(
     return Trained(method, rows, history, restored)
 
 
-def build(
-    cell: Cell, num_classes: int, labels: NDArray[np.int64], weights: Path | None, numbers: Arithmetic
-) -> Method:
+def build(cell: Cell, num_classes: int, labels: NDArray[np.int64], weights: Path | None, numbers: Arithmetic) -> Method:
     """The cell's method, initialised from its own stream (the only stream that knows the method's name)."""
     recipe = cell.recipe
     context = Context(
@@ -225,7 +228,8 @@ def _feeds(dataset: Dataset, rows: Partition, numbers: Arithmetic, watched: tupl
 def _restore(
     start: Start, method: Method, optimizer: torch.optim.Optimizer, device: torch.device, watched: tuple[str, ...]
 ) -> History:
-    """The history of the newest checkpoint, with its state in the method and the optimiser; an empty one where none is."""
+    """The history of the newest checkpoint, with its state in the method and the optimiser; an empty one where none
+    is."""
     state = checkpoint.load(start.folder, start.key, device)
     if state is None:
         return History(logits={split: [] for split in watched})

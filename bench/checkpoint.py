@@ -1,4 +1,5 @@
-"""How does training survive a kill?  Whole files only, the previous one kept, loaded without pickle, tied to the cell's key."""
+"""How does training survive a kill?  Whole files only, the previous one kept, loaded without pickle, tied to the cell's
+key."""
 
 from __future__ import annotations
 
@@ -19,7 +20,8 @@ log = logging.getLogger(__name__)
 
 
 def save(folder: Path, key: str, state: dict[str, Any]) -> None:
-    """Write `state` (tensors, numbers, text, lists and dicts of them); the file that it replaces is kept as the previous one."""
+    """Write `state` (tensors, numbers, text, lists and dicts of them); the file that it replaces is kept as the
+    previous one."""
     current = folder / CURRENT
     # Hard link, then rename over it: at no moment is there no checkpoint.
     previous = folder / PREVIOUS
@@ -33,7 +35,8 @@ def save(folder: Path, key: str, state: dict[str, Any]) -> None:
 def load(folder: Path, key: str, device: torch.device) -> dict[str, Any] | None:
     """The newest state that was saved under `key`, or None.
 
-    A damaged file falls back to the previous one, with a warning; a state of another key is of no use and is passed over.
+    A damaged file falls back to the previous one, with a warning; a state of another key is of no use and is passed
+    over.
     """
     for name in (CURRENT, PREVIOUS):
         path = folder / name

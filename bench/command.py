@@ -1,4 +1,5 @@
-"""How does every command end?  0 all is well, 1 a cell failed or a check found something, 2 bad usage, 130 interrupted."""
+"""How does every command end?  0 all is well, 1 a cell failed or a check found something, 2 bad usage, 130
+interrupted."""
 
 from __future__ import annotations
 
@@ -47,12 +48,17 @@ def data_folder(given: Path | None) -> Path | None:
     return folder
 
 
-def named_paths(values: list[str], option: str) -> dict[str, Path]:
-    """`["rafdb=/data/raf"]` -> {"rafdb": Path("/data/raf")}.  Raises UserError for anything else."""
+def named_values(values: list[str], option: str, example: str) -> dict[str, str]:
+    """`["rafdb=raf-basic"]` -> {"rafdb": "raf-basic"}.  Raises UserError for anything else, showing the example."""
     found = {}
-    for value in values:
-        name, separator, path = value.partition("=")
-        if not separator or not name or not path:
-            raise UserError(f"{option} {value}: write NAME=PATH, such as {option} rafdb=/data/raf-basic")
-        found[name] = Path(path)
+    for text in values:
+        name, separator, value = text.partition("=")
+        if not separator or not name or not value:
+            raise UserError(f"{option} {text}: write NAME=VALUE, such as {option} {example}")
+        found[name] = value
     return found
+
+
+def named_paths(values: list[str], option: str) -> dict[str, Path]:
+    """`["rafdb=/data/raf"]` -> {"rafdb": Path("/data/raf")}.  Raises UserError as `named_values` does."""
+    return {name: Path(path) for name, path in named_values(values, option, "rafdb=/data/raf-basic").items()}

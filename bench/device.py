@@ -6,7 +6,8 @@ import ctypes
 
 
 def cuda_present() -> bool:
-    """Whether the NVIDIA driver is there and counts at least one GPU (CUDA_VISIBLE_DEVICES is honoured by the driver)."""
+    """Whether the NVIDIA driver is there and counts at least one GPU (CUDA_VISIBLE_DEVICES is honoured by the
+    driver)."""
     try:
         driver = ctypes.CDLL("libcuda.so.1")
     except OSError:

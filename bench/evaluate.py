@@ -1,4 +1,5 @@
-"""How good is this checkpoint on this dataset?  Official DAN files and our own, with n and interval, class order said aloud."""
+"""How good is this checkpoint on this dataset?  Official DAN files and our own, with n and interval, class order said
+aloud."""
 
 from __future__ import annotations
 
@@ -6,7 +7,7 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -49,12 +50,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
-    found = evaluate(options.checkpoint, options.dataset, options.data, options.root, options.runs, options.device)
+    where = (options.data, options.root, options.runs)
+    found = evaluate(options.checkpoint, options.dataset, *where, options.device, options.class_order)
     print(json.dumps(as_json(found), indent=1) if options.json else as_text(found))
     return 0 if found.confusion.sum() == found.n_expected else 1
 
 
-def evaluate(checkpoint: Path, name: str, data: Path | None, root: Path | None, runs: Path, device: str) -> Evaluation:
+def evaluate(
+    checkpoint: Path,
+    name: str,
+    data: Path | None,
+    root: Path | None,
+    runs: Path,
+    device: str,
+    class_order: str | None = None,
+) -> Evaluation:
     """Score a checkpoint on the test split of a dataset.  Raises UserError for a file or a folder that will not do."""
     if name not in (*DATASETS, *TWINS):
         raise unknown("dataset", name, (*DATASETS, *TWINS))
@@ -75,7 +85,7 @@ def evaluate(checkpoint: Path, name: str, data: Path | None, root: Path | None, 
         raise UserError(f"{name} is not found: {looked_for(name)}; give --root DIR or --data DIR")
     chosen = choose_device(device)
     method, size, sha256, notes = load(checkpoint, name)
-    dataset = open_source(source, size, command.writable(runs) / "cache")
+    dataset = open_source(replace(source, class_order=class_order), size, command.writable(runs) / "cache")
     with arithmetic("faithful", chosen) as numbers:
         images = feed(dataset.test.images, np.arange(len(dataset.test)), numbers)
         predicted = predict(method.to(chosen), images).argmax(dim=1).numpy()
@@ -98,7 +108,12 @@ def load(path: Path, dataset: str) -> tuple[Method, int, str, tuple[str, ...]]:
             method, trained = load_trained(file.content, path)
             if trained.classes != classes:
                 raise UserError(f"{path}: answers {', '.join(trained.classes)}; {dataset} has {', '.join(classes)}")
-            return method, trained.image_size, file.sha256, (f"trained here: {trained.method} on {title(trained.dataset)}",)
+            return (
+                method,
+                trained.image_size,
+                file.sha256,
+                (f"trained here: {trained.method} on {title(trained.dataset)}",),
+            )
         model = load_dan_checkpoint(path, len(classes))
         said = describe_checkpoint(path)
     except WeightsError as error:
@@ -141,8 +156,14 @@ def as_text(found: Evaluation) -> str:
     """The evaluation for people."""
     scores = metrics.tally(found.confusion)
     interval = metrics.wilson_interval(scores.correct, scores.n)
-    rows = [[name, *map(str, row), str(sum(row))] for name, row in zip(found.classes, found.confusion.tolist(), strict=True)]
-    missing = "" if scores.n == found.n_expected else f"  ({found.n_expected} expected: the split on disk is not the official one)"
+    rows = [
+        [name, *map(str, row), str(sum(row))] for name, row in zip(found.classes, found.confusion.tolist(), strict=True)
+    ]
+    missing = (
+        ""
+        if scores.n == found.n_expected
+        else f"  ({found.n_expected} expected: the split on disk is not the official one)"
+    )
     return "\n".join(
         (
             f"{found.checkpoint} on {title(found.dataset)}, perceived expression labels, {found.image_size} px",
@@ -167,10 +188,17 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--checkpoint", type=Path, required=True, help="an official DAN file, or weights.pt of a cell")
-    parser.add_argument("--dataset", required=True, help="rafdb, affectnet7, affectnet8, sfew, facial_expressions, or a twin")
-    parser.add_argument("--data", type=Path, help=f"folder below which it is looked for (default ${command.DATA_VARIABLE})")
+    parser.add_argument(
+        "--dataset", required=True, help="rafdb, affectnet7, affectnet8, sfew, facial_expressions, or a twin"
+    )
+    parser.add_argument(
+        "--data", type=Path, help=f"folder below which it is looked for (default ${command.DATA_VARIABLE})"
+    )
     parser.add_argument("--root", type=Path, help="where it lies")
-    parser.add_argument("--runs", type=Path, default=Path("runs"), help="where the decoded cache is kept (default runs/)")
+    parser.add_argument("--class-order", help="what bare folder numbers mean: raf, affectnet, alphabetical or names")
+    parser.add_argument(
+        "--runs", type=Path, default=Path("runs"), help="where the decoded cache is kept (default runs/)"
+    )
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
     parser.add_argument("--json", action="store_true", help="plain data instead of text")
     return parser

@@ -1,6 +1,7 @@
 """Which inputs can change a cell's number?  Its key is the digest of exactly these; the plan says which one changed.
 
-Sources count by what the cell imports: an edit of markdown.py stales nothing, an edit of dan/losses.py DAN's cells only.
+Sources count by what the cell imports: an edit of markdown.py stales nothing, an edit of dan/losses.py DAN's cells
+only.
 """
 
 from __future__ import annotations
@@ -21,11 +22,23 @@ from bench.switches import flatten
 TREE = Path(__file__).resolve().parent.parent
 PACKAGES = ("bench", "dan", "baselines")
 ENGINE = ("bench.cell",)
-# Read by a cell, but unable to change its number: where files lie, how errors are worded, what is known of the machine, and
-# the declarations whose values the key holds already (recipe, settings, switches).
+# Read by a cell, but unable to change its number: where files lie, how errors are worded, what is known of the machine,
+# and the declarations whose values the key holds already (recipe, settings, switches).
 NEUTRAL = frozenset(
     f"bench/{name}.py"
-    for name in ("atomic", "errors", "store", "record", "provenance", "checkpoint", "spec", "recipe", "switches", "trained", "data/catalog")
+    for name in (
+        "atomic",
+        "errors",
+        "store",
+        "record",
+        "provenance",
+        "checkpoint",
+        "spec",
+        "recipe",
+        "switches",
+        "trained",
+        "data/catalog",
+    )
 ) | {"baselines/registry.py", "baselines/settings.py", "dan/options.py"}
 
 

@@ -14,10 +14,13 @@ from multiprocessing import get_context
 from multiprocessing.queues import Queue
 from pathlib import Path
 from queue import Empty
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from bench.data.source import Source
 from bench.spec import Cell
+
+if TYPE_CHECKING:
+    from bench.data.dataset import Dataset
 
 DEATHS = 2  # a cell whose worker dies this often is given up
 POLL_SECONDS = 0.5
@@ -181,7 +184,8 @@ def _work(job: Job) -> Outcome:
 
 
 @cache
-def _dataset(source: Source, size: int, folder: Path):  # noqa: ANN202 - a Dataset, imported with numpy only when a cell runs
+def _dataset(source: Source, size: int, folder: Path) -> Dataset:
+    """The images of a source, opened once a process."""
     from bench.data.source import open_source
 
     return open_source(source, size, folder)
@@ -192,4 +196,6 @@ def _described(error: Exception) -> str:
     import traceback
 
     frame = traceback.extract_tb(error.__traceback__)[-1]
-    return f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]} ({Path(frame.filename).name}:{frame.lineno})"
+    return (
+        f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]} ({Path(frame.filename).name}:{frame.lineno})"
+    )

@@ -1,4 +1,5 @@
-"""What must a method be, so that the engine can train it?  A module with a loss, its logits, and hooks for its own rules.
+"""What must a method be, so that the engine can train it?  A module with a loss, its logits, and hooks for its own
+rules.
 
 State that belongs to a method (class centres, relabelled labels) is a parameter or a buffer, so that it is in every
 checkpoint by construction and a resumed run equals the uninterrupted one.
@@ -34,8 +35,8 @@ class Context:
 
 @dataclass(frozen=True)
 class Batch:
-    """One training batch: `images` (N, 3, H, W) normalised, `labels` (N,) int64, `index` (N,) int64 the position of each
-    image in the training set, `epoch` counted from 1."""
+    """One training batch: `images` (N, 3, H, W) normalised, `labels` (N,) int64, `index` (N,) int64 the position of
+    each image in the training set, `epoch` counted from 1."""
 
     images: Tensor
     labels: Tensor
@@ -45,8 +46,8 @@ class Batch:
 
 @dataclass(frozen=True)
 class Step:
-    """What a forward pass for training gives: the `loss` to differentiate (scalar), its named `parts` (scalars, for the log),
-    the `logits` (N, C), and whatever the method's own `after_step` rule needs (`kept`, detached)."""
+    """What a forward pass for training gives: the `loss` to differentiate (scalar), its named `parts` (scalars, for the
+    log), the `logits` (N, C), and whatever the method's own `after_step` rule needs (`kept`, detached)."""
 
     loss: Tensor
     logits: Tensor
@@ -55,7 +56,8 @@ class Step:
 
 
 class Method(nn.Module):
-    """A model with its loss and its own hooks.  Subclasses override `logits` and `step`; the hooks where they have a rule."""
+    """A model with its loss and its own hooks.  Subclasses override `logits` and `step`; the hooks where they have a
+    rule."""
 
     def logits(self, images: Tensor) -> Tensor:
         """Class scores (N, C) of images (N, 3, H, W) in evaluation mode."""

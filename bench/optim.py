@@ -1,4 +1,5 @@
-"""Which optimiser steps with which learning rate?  The rate is a function of the epoch, so a resumed run needs no state of it."""
+"""Which optimiser steps with which learning rate?  The rate is a function of the epoch, so a resumed run needs no state
+of it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""What will be run, what not, and why?  The cells of a suite in order, each with its state, reason and expected seconds."""
+"""What will be run, what not, and why?  The cells of a suite in order, each with its state, reason and expected
+seconds."""
 
 from __future__ import annotations
 
@@ -18,8 +19,9 @@ from bench.spec import Cell
 
 State = Literal["done", "run", "resume", "stale", "failed"]
 CHECKPOINT = "checkpoint.pt"
-# DAN, one training image of 224 pixels with its share of evaluation, until a record of this folder tells: about what one
-# CPU core does (measured at 48 pixels, scaled), and a cautious share of what PERFORMANCE notes expect of a data-centre GPU.
+# DAN, one training image of 224 pixels with its share of evaluation, until a record of this folder tells: about what
+# one CPU core does (measured at 48 pixels, scaled), and a cautious share of what PERFORMANCE notes expect of a
+# data-centre GPU.
 GUESS_SECONDS_PER_IMAGE = {"cpu": 0.38, "cuda": 0.0005}
 
 
@@ -47,7 +49,8 @@ def plan(
     retry_failed: bool = False,
     device: str = "cpu",
 ) -> tuple[Planned, ...]:
-    """The state of each cell; `digests` maps a dataset to its data digest, `weights` a weights name to its file's digest."""
+    """The state of each cell; `digests` maps a dataset to its data digest, `weights` a weights name to its file's
+    digest."""
     cells = tuple(cells)
     pace = {"guess": GUESS_SECONDS_PER_IMAGE[device]} | _pace(results, cells)
     return tuple(_planned(cell, digests[cell.dataset], weights, results, runs, retry_failed, pace) for cell in cells)
@@ -119,7 +122,9 @@ def describe(planned: Sequence[Planned], jobs: int) -> str:
 
 def summary(planned: Sequence[Planned], jobs: int) -> str:
     """How many cells in which state, and about how long the rest takes."""
-    counts = {state: sum(item.state == state for item in planned) for state in ("done", "run", "resume", "stale", "failed")}
+    counts = {
+        state: sum(item.state == state for item in planned) for state in ("done", "run", "resume", "stale", "failed")
+    }
     stated = ", ".join(f"{count} {state}" for state, count in counts.items() if count)
     left = sum(item.seconds for item in planned if item.todo) / max(1, jobs)
     return f"{len(planned)} cells: {stated or 'none'}" + (f"; about {duration(left)} to go" if left else "")
@@ -133,7 +138,8 @@ def duration(seconds: float) -> str:
 
 
 def _estimate(cell: Cell, pace: Mapping[str, float]) -> float:
-    """Expected seconds: images x epochs at the measured pace of the same method, of any method, or a guess for a core."""
+    """Expected seconds: images x epochs at the measured pace of the same method, of any method, or a guess for a
+    core."""
     recipe = cell.recipe
     images = (recipe.train_limit or 12_000) * recipe.epochs
     guess = pace["guess"] * (recipe.image_size / 224) ** 2

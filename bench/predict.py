@@ -14,7 +14,8 @@ BATCH = 128  # large enough to fill a device, small enough for a laptop; logits 
 
 @torch.no_grad()
 def predict(method: Method, feed: Feed, batch_size: int = BATCH) -> Tensor:
-    """Logits (n, C) in fp32 on the host, for all positions of the feed in order.  The method is left in evaluation mode."""
+    """Logits (n, C) in fp32 on the host, for all positions of the feed in order.  The method is left in evaluation
+    mode."""
     method.eval()
     found = []
     for start in range(0, len(feed), batch_size):

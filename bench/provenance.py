@@ -60,7 +60,8 @@ def packages() -> dict[str, str]:
 
 @cache
 def machine() -> str:
-    """The processor as the system names it, and how many cores this process may use (no host name: it can be a person's)."""
+    """The processor as the system names it, and how many cores this process may use (no host name: it can be a
+    person's)."""
     name = platform.processor() or platform.machine()
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()

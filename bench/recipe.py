@@ -1,4 +1,5 @@
-"""How is a method trained on a dataset?  Optimiser, schedule, sampler, augmentation and sizes; read from recipes.toml."""
+"""How is a method trained on a dataset?  Optimiser, schedule, sampler, augmentation and sizes; read from
+recipes.toml."""
 
 from __future__ import annotations
 
@@ -19,8 +20,8 @@ RECIPES = Path(__file__).parent / "suites" / "recipes.toml"
 class Recipe:
     """One training recipe.  Every field can change the number, so all of them are part of a cell's key.
 
-    `image_size` is the side in pixels of the square input.  `step_size` is in epochs.  `train_limit` and `test_limit` keep
-    at most that many images (stratified; the rarest classes whole), None keeps all. 
+    `image_size` is the side in pixels of the square input.  `step_size` is in epochs.  `train_limit` and `test_limit`
+    keep at most that many images (stratified; the rarest classes whole), None keeps all.
     `sam_rho` > 0 adds sharpness-aware minimisation.  `numeric` is a declared numeric mode: `faithful` is fp32 with
     deterministic algorithms, `fast` is bf16 autocast in channels_last.
     """
@@ -49,7 +50,8 @@ def _tables() -> dict[str, dict[str, Any]]:
 
 
 def recipe(dataset: str, budget: str, overrides: Mapping[str, Any] | None = None, where: str = "") -> Recipe:
-    """The shared recipe of a dataset under a budget, changed by `overrides` (a method's own recipe, a suite's numeric mode).
+    """The shared recipe of a dataset under a budget, changed by `overrides` (a method's own recipe, a suite's numeric
+    mode).
 
     A twin is trained as the dataset that it stands in for.  The quick budget is the full recipe with recipes.toml's
     `quick` table laid over it, first the shared part, then the dataset's.

@@ -18,7 +18,8 @@ SCHEMA = 1
 
 @dataclass(frozen=True)
 class Score:
-    """Correct answers on one split with the weights after `epoch` (from 1).  Fractions are made of these integers only."""
+    """Correct answers on one split with the weights after `epoch` (from 1).  Fractions are made of these integers
+    only."""
 
     epoch: int
     correct: int
@@ -39,7 +40,8 @@ class Score:
 
 @dataclass(frozen=True)
 class EpochLog:
-    """One epoch of training.  `lr` is the rate that the epoch was trained with; `loss` and `parts` are means over images."""
+    """One epoch of training.  `lr` is the rate that the epoch was trained with; `loss` and `parts` are means over
+    images."""
 
     epoch: int
     lr: float
@@ -69,11 +71,11 @@ class DataFacts:
 class Record:
     """A finished cell.
 
-    `cell` holds dataset, method, variant, protocol, budget, seed, weights and numeric.  `scores` are keyed by the selection's
-    honest name: `last`, `best-val` (honest only), `best-test` (the oracle).  `test_correct_by_epoch` is what the oracle saw.
-    `parameters` are all that were learnt, a loss's centres included (Table 6 counts the network alone: bench/cost.py).
-    `weights_sha256` is the digest of the trunk's starting weights, None for random initialisation.
-    `predictions_sha256` is the digest of the predictions file beside this record.
+    `cell` holds dataset, method, variant, protocol, budget, seed, weights and numeric.  `scores` are keyed by the
+    selection's honest name: `last`, `best-val` (honest only), `best-test` (the oracle).  `test_correct_by_epoch` is
+    what the oracle saw. `parameters` are all that were learnt, a loss's centres included (Table 6 counts the network
+    alone: bench/cost.py). `weights_sha256` is the digest of the trunk's starting weights, None for random
+    initialisation. `predictions_sha256` is the digest of the predictions file beside this record.
     """
 
     key: str
@@ -103,7 +105,8 @@ class Record:
 
     @staticmethod
     def from_json(text: str) -> Record:
-        """Read a record.  Raises ValueError when a field is missing, unknown or of another schema, or the digest does not fit."""
+        """Read a record.  Raises ValueError when a field is missing, unknown or of another schema, or the digest does
+        not fit."""
         content = json.loads(text)
         if not isinstance(content, dict):
             raise ValueError("not a record: the file is no JSON object")

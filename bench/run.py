@@ -1,4 +1,5 @@
-"""How does a person run a suite?  The command line only: what is done stands in spec, plan, launch, tables and track."""
+"""How does a person run a suite?  The command line only: what is done stands in spec, plan, launch, tables and
+track."""
 
 from __future__ import annotations
 
@@ -8,7 +9,7 @@ import os
 import re
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bench import command
@@ -92,7 +93,8 @@ def _sources(suite: Suite, options: argparse.Namespace, budget: str) -> dict[str
     found = at_hand(wanted, budget, command.data_folder(options.data), roots, named)
     if any(source.root is None for source in found) and not named:
         say("no dataset found (--data DIR, --root NAME=DIR or DAN_BENCH_DATA name one): using rendered twins")
-    return {source.name: source for source in found}
+    orders = command.named_values(options.class_order, "--class-order", "rafdb=affectnet")
+    return {source.name: replace(source, class_order=orders.get(source.name)) for source in found}
 
 
 def _cells(
@@ -103,7 +105,8 @@ def _cells(
 
 
 def _prove(weights: Weights) -> None:
-    """Load the trunk's weights once before anything is written.  Raises UserError for a file that does not hold them."""
+    """Load the trunk's weights once before anything is written.  Raises UserError for a file that does not hold
+    them."""
     if weights.path is not None:
         from dan.backbone import resnet18_trunk
         from dan.weights import WeightsError, load_backbone
@@ -189,7 +192,9 @@ def parse_weights(text: str) -> Weights:
         return Weights()
     path = Path(file)
     if not separator or not path.is_file():
-        raise UserError(f"--pretrained {text}: write {name}=FILE with the file of ResNet-18 weights (nothing is downloaded)")
+        raise UserError(
+            f"--pretrained {text}: write {name}=FILE with the file of ResNet-18 weights (nothing is downloaded)"
+        )
     with path.open("rb") as content:
         return Weights(name, path, hashlib.file_digest(content, "sha256").hexdigest())
 
@@ -207,14 +212,21 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--suite", required=True, help="paper, honest, deviations or smoke")
-    parser.add_argument("--data", type=Path, help=f"folder below which datasets are looked for (default ${command.DATA_VARIABLE})")
+    parser.add_argument(
+        "--data", type=Path, help=f"folder below which datasets are looked for (default ${command.DATA_VARIABLE})"
+    )
     parser.add_argument("--root", action="append", default=[], metavar="NAME=DIR", help="where one dataset lies")
+    parser.add_argument(
+        "--class-order", action="append", default=[], metavar="NAME=ORDER", help="what bare folder numbers mean there"
+    )
     parser.add_argument("--plan", action="store_true", help="show the cells, their states and the time; train nothing")
     parser.add_argument("--only", metavar="PATTERN", help="cells whose name fits, such as 'rafdb/dan/*'")
     parser.add_argument("--seeds", metavar="LIST", help="such as 0-7 (default: the suite's)")
     parser.add_argument("--budget", choices=("quick", "full"), help="default: full with a CUDA GPU, else quick")
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
-    parser.add_argument("--pretrained", default="none", metavar="NAME[=FILE]", help="none, msceleb=FILE or imagenet=FILE")
+    parser.add_argument(
+        "--pretrained", default="none", metavar="NAME[=FILE]", help="none, msceleb=FILE or imagenet=FILE"
+    )
     parser.add_argument("--executor", choices=("local",), default="local", help="who runs the cells")
     parser.add_argument("--jobs", type=int, metavar="N", help="cells at once (default: one a core, one a GPU)")
     parser.add_argument("--results", type=Path, default=Path("results"), help="records and tables (default results/)")

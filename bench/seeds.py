@@ -54,7 +54,8 @@ def balanced_order(seed: int, epoch: int, labels: np.ndarray) -> np.ndarray:
 def repeats(order: np.ndarray) -> np.ndarray:
     """How often each entry of `order` (n,) stood in it before: all 0 in a permutation.
 
-    A sampler with replacement shows an image several times in an epoch; each time is augmented anew, as a data loader does.
+    A sampler with replacement shows an image several times in an epoch; each time is augmented anew, as a data loader
+    does.
     """
     place = np.argsort(order, kind="stable")  # equal entries side by side, in their order
     same = order[place]

@@ -27,5 +27,6 @@ BEST_TEST = Selection("best-test", "test split (oracle)", "test")
 
 
 def selections(protocol: str) -> tuple[Selection, ...]:
-    """The selections that a protocol stores.  The paper's habit is BEST_TEST; it is never a headline here (FIDELITY T6)."""
+    """The selections that a protocol stores.  The paper's habit is BEST_TEST; it is never a headline here (FIDELITY
+    T6)."""
     return (LAST, BEST_VAL, BEST_TEST) if protocol == "honest" else (LAST, BEST_TEST)

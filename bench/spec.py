@@ -16,7 +16,8 @@ Protocol = Literal["paper", "honest"]
 Budget = Literal["quick", "full"]
 Kind = Literal["comparison", "ablation", "curve", "cost"]
 Variant = tuple[tuple[str, Scalar], ...]
-# The reserved switches: `recipe=own` trains under the recipe of the method's authors, `recipe.epochs=10` changes one field.
+# The reserved switches: `recipe=own` trains under the recipe of the method's authors, `recipe.epochs=10` changes one
+# field.
 OWN_RECIPE = "recipe"
 
 
@@ -24,8 +25,8 @@ OWN_RECIPE = "recipe"
 class Row:
     """One re-trained row of a table: a method under named switch settings, its label and its footnote in print.
 
-    `datasets` limits the row to some of the table's datasets; `quick` are those on which a rehearsal trains it too.  None
-    is no limit.  A twin goes with its original.
+    `datasets` limits the row to some of the table's datasets; `quick` are those on which a rehearsal trains it too.
+    None is no limit.  A twin goes with its original.
     """
 
     method: str

@@ -1,7 +1,7 @@
 """Where do records, predictions and failures live, and how are they read back?
 
-`results/records/<cell>.json`, `results/predictions/<cell>.npz`, and `results/records/<cell>.failure.json` where a cell could
-not end in a record; `<cell>` is `Cell.name`.  The record is written last, so a record always has its predictions.
+`results/records/<cell>.json`, `results/predictions/<cell>.npz`, and `results/records/<cell>.failure.json` where a cell
+could not end in a record; `<cell>` is `Cell.name`.  The record is written last, so a record always has its predictions.
 """
 
 from __future__ import annotations
@@ -50,8 +50,9 @@ def predictions_path(results: Path, cell: str) -> Path:
 def pack(arrays: Mapping[str, NDArray]) -> bytes:
     """Predictions as npz bytes that are equal for equal arrays.
 
-    Names: `ids` (n,) content ids, `labels` (n,), `by_epoch` (epochs, n) predicted class, `logits_<selection>` (n, C) with
-    selection last / best_val / best_test, and under the honest protocol `val_ids`, `val_labels`, `val_logits` (of best-val).
+    Names: `ids` (n,) content ids, `labels` (n,), `by_epoch` (epochs, n) predicted class, `logits_<selection>` (n, C)
+    with selection last / best_val / best_test, and under the honest protocol `val_ids`, `val_labels`, `val_logits` (of
+    best-val).
     """
     buffer = io.BytesIO()
     ordered: dict[str, Any] = {name: arrays[name] for name in sorted(arrays)}
@@ -102,7 +103,9 @@ def load_predictions(results: Path, cell: str) -> dict[str, NDArray]:
         with np.load(path, allow_pickle=False) as arrays:
             return dict(arrays)
     except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
-        raise UserError(f"{path}: cannot be read ({error}); restore it, or delete its record and run the suite again") from None
+        raise UserError(
+            f"{path}: cannot be read ({error}); restore it, or delete its record and run the suite again"
+        ) from None
 
 
 def scan(results: Path) -> Iterator[tuple[str, Record]]:

@@ -10,7 +10,7 @@ import numpy as np
 from scipy.special import ndtri
 
 from bench.record import Score
-from bench.study_text import FinishedTrial, Objective, Study
+from bench.study_text import FinishedTrial, Objective, Study, objective_value
 
 CONFIDENCE = 0.95
 
@@ -37,6 +37,7 @@ class Sensitivity:
     `same` cannot be told from it on this validation split, `below` and `above` can.  `stopped` trials were stopped
     early, and `behind` of them were by then worse than the published point at the same step by more than chance.
     `spread` is from the worst to the best complete value.  `error` is the standard error of the published value.
+    `seeds_seen` says whether the errors hold the chance of training (two tuning seeds or more) or the images' alone.
     """
 
     published: float
@@ -47,6 +48,7 @@ class Sensitivity:
     same: int
     below: tuple[FinishedTrial, ...]
     above: tuple[FinishedTrial, ...]
+    seeds_seen: bool
     stopped: int
     behind: tuple[FinishedTrial, ...]
 
@@ -94,7 +96,8 @@ def sensitivity(study: Study) -> Sensitivity | None:
     first, objective = study.published, study.identity.objective
     if first is None or first.state != "complete" or first.value is None:
         return None
-    error = standard_error(first.scores, objective)
+    between = variance_of_training(study)
+    error = standard_error(first.scores, objective, between)
     z = float(ndtri(0.5 + CONFIDENCE / 2))
     values = [trial.value for trial in study.complete if trial.value is not None]
     below: list[FinishedTrial] = []
@@ -102,7 +105,7 @@ def sensitivity(study: Study) -> Sensitivity | None:
     for trial in study.complete:
         if trial is first or trial.value is None:
             continue
-        margin = z * math.hypot(error, standard_error(trial.scores, objective))
+        margin = z * math.hypot(error, standard_error(trial.scores, objective, between))
         if abs(trial.value - first.value) > margin:
             (above if trial.value > first.value else below).append(trial)
     return Sensitivity(
@@ -114,6 +117,7 @@ def sensitivity(study: Study) -> Sensitivity | None:
         same=len(study.complete) - 1 - len(below) - len(above),
         below=tuple(below),
         above=tuple(above),
+        seeds_seen=between is not None,
         stopped=sum(trial.state == "pruned" for trial in study.trials),
         behind=tuple(trial for trial in study.trials if _was_behind(trial, first, z * math.sqrt(2) * error)),
     )
@@ -127,20 +131,33 @@ def _was_behind(trial: FinishedTrial, first: FinishedTrial, margin: float) -> bo
     return dict(first.steps).get(step, value) - value > margin
 
 
-def standard_error(scores: Sequence[Score], objective: Objective) -> float:
-    """The binomial standard error of a mean over seeds: sqrt(p (1 - p) / n), for the balanced accuracy the root of the
-    sum of p_c (1 - p_c) / n_c over the classes, divided by their number C.
+def standard_error(scores: Sequence[Score], objective: Objective, seed_variance: float | None = None) -> float:
+    """The standard error of a mean over seeds: root of p (1 - p) / n over the images plus `seed_variance` / seeds.
 
-    All seeds count as one: they share the validation images, so more seeds bring no more images.
+    p = (k + 1) / (n + 2), so that a class with no or only right answers is not taken for certain (Agresti and Caffo
+    2000); for the balanced accuracy the image part is summed over the C classes and divided by C^2.  All seeds share
+    the validation images, so more seeds bring no more images.
     """
+    chance = 0.0 if seed_variance is None else seed_variance / len(scores)
     if objective == "accuracy":
-        p, n = float(np.mean([score.accuracy for score in scores])), scores[0].n
-        return math.sqrt(p * (1 - p) / n)
-    correct = np.mean([score.class_correct for score in scores], axis=0)  # (C,)
-    sizes = np.asarray(scores[0].class_n, dtype=np.float64)
+        correct, sizes = np.array([np.mean([score.correct for score in scores])]), np.array([scores[0].n])
+    else:
+        correct = np.mean([score.class_correct for score in scores], axis=0)  # (C,)
+        sizes = np.asarray(scores[0].class_n)
     correct, sizes = correct[sizes > 0], sizes[sizes > 0]
-    p_class = correct / sizes
-    return float(np.sqrt((p_class * (1 - p_class) / sizes).sum()) / len(sizes))
+    p = (correct + 1) / (sizes + 2)
+    return math.sqrt(float((p * (1 - p) / sizes).sum()) / len(sizes) ** 2 + chance)
+
+
+def variance_of_training(study: Study) -> float | None:
+    """The variance of the objective between tuning seeds of one trial, pooled over the complete trials (ddof 1 each).
+
+    None where trials have one seed: then nothing tells the weights from the chance of training.
+    """
+    objective = study.identity.objective
+    groups = [[objective_value(score, objective) for score in trial.scores] for trial in study.complete]
+    found = [float(np.var(group, ddof=1)) for group in groups if len(group) > 1]
+    return float(np.mean(found)) if found else None
 
 
 def log_edges(low: float, high: float) -> tuple[float, ...]:

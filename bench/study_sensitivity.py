@@ -29,11 +29,11 @@ def answer(study: Study) -> str:
         f"Measured: the {plural(len(study.complete), 'complete trial')} span {percent(found.worst)} to "
         f"{percent(found.best)} % ({_distance(found.spread)} points).  The published point has "
         f"{percent(found.published)} %, with a standard error of {_distance(found.error)} points on "
-        f"{count(found.n_val)} validation images.",
+        f"{count(found.n_val)} validation images ({'images and seeds' if found.seeds_seen else 'images alone'}).",
         f"Of the {plural(others, 'other')}, {found.same} cannot be told from it (95 %, each on its own, as if measured "
         f"on other images: a cautious test), {len(found.below)} are worse and {len(found.above)} better.",
         f"{plural(found.stopped, 'trial')} stopped early, behind the median of the complete ones; "
-        f"{len(found.behind)} of them were by then worse than the published point at the same step by more than chance."
+        f"{len(found.behind)} of them were by then worse than the published point at the same step by more than that error explains."
         if found.stopped
         else "",
         f"In {plural(lost, 'trial')} the training diverged." if lost else "",
@@ -88,6 +88,11 @@ def _verdict(study: Study, found: Sensitivity, lost: int) -> str:
         parts.append(f"the published point can be improved on (better: {_ranges(study, found.above)}), on this split")
     if lost:
         parts.append("some weights end in no model at all")
+    if parts and not found.seeds_seen:
+        return (
+            f"**So the trials differ, but one tuning seed cannot tell the weights from the chance of training**: "
+            f"{'; '.join(parts)}.  --tuning-seeds 1000,1001 with another --study would."
+        )
     if parts:
         return f"**So the score is not flat over the whole range**: {'; '.join(parts)}."
     return "**So no sensitivity can be seen on this data with this many images**; a smaller effect cannot be excluded."

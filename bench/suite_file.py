@@ -92,7 +92,9 @@ def _row(content: Mapping[str, Any], where: str) -> Row:
         raise UserError(f"{where}: variant must be a table of switches, such as {{ heads = 1 }}")
     variant = variant_of(method, values, where)
     label, group, note = (_text_of(content, key, where) for key in ("label", "group", "note"))
-    datasets, quick = (tuple(_list(content, key, str, where)) if key in content else None for key in ("datasets", "quick"))
+    datasets, quick = (
+        tuple(_list(content, key, str, where)) if key in content else None for key in ("datasets", "quick")
+    )
     return Row(method, variant, label, group, note, datasets, quick)
 
 

@@ -116,7 +116,9 @@ def _checked(switch: Switch, value: Scalar, where: str) -> Scalar:
         return float(value)  # TOML writes 1 where 1.0 is meant
     elif type(value) in switch.types:
         return value
-    raise UserError(f"{where + ': ' if where else ''}{switch.name} = {value!r} is not possible (accepts {switch.accepts()})")
+    raise UserError(
+        f"{where + ': ' if where else ''}{switch.name} = {value!r} is not possible (accepts {switch.accepts()})"
+    )
 
 
 def _replace(settings: Any, path: list[str], value: Scalar) -> Any:

@@ -43,7 +43,8 @@ def train_epoch(
     batches = batched(order, recipe.batch_size)
     repeats = batched(seeds.repeats(order), recipe.batch_size)
     tally = _Tally()
-    # Dropout-like layers draw from torch's generator: seeded anew for each epoch, so that a resumed run needs no RNG state.
+    # Dropout-like layers draw from torch's generator: seeded anew for each epoch, so that a resumed run needs no RNG
+    # state.
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(seeds.step_seed(seed, epoch))
         for number, (positions, again) in enumerate(zip(batches, repeats, strict=True)):
@@ -66,7 +67,8 @@ def train_epoch(
 
 
 def epoch_order(sampler: str, seed: int, epoch: int, labels: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Positions (n,) in the order of an epoch: a permutation, or class-balanced draws with replacement (FIDELITY T3)."""
+    """Positions (n,) in the order of an epoch: a permutation, or class-balanced draws with replacement (FIDELITY
+    T3)."""
     if sampler == "balanced":
         return seeds.balanced_order(seed, epoch, labels)
     return seeds.order(seed, epoch, len(labels))
@@ -101,9 +103,8 @@ class _Tally:
         """Raise CellError at the first loss that is not finite; looks at the newest only (`log` looks at all)."""
         loss = self.losses[-1].item()
         if not np.isfinite(loss):
-            raise CellError(
-                f"the loss is {loss} in epoch {epoch}, step {len(self.losses)}; the last finite loss was {self.last_finite:.6g}"
-            )
+            where = f"epoch {epoch}, step {len(self.losses)}"
+            raise CellError(f"the loss is {loss} in {where}; the last finite loss was {self.last_finite:.6g}")
         self.last_finite = loss
 
     def log(self, epoch: int, lr: float) -> EpochLog:

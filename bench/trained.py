@@ -50,7 +50,8 @@ def is_trained(content: Any) -> bool:
 
 
 def load_trained(content: dict[str, Any], path: Path) -> tuple[Method, TrainedInfo]:
-    """The method of a file that `is_trained`, in evaluation mode.  Raises UserError where it does not fit this version."""
+    """The method of a file that `is_trained`, in evaluation mode.  Raises UserError where it does not fit this
+    version."""
     try:
         stated = json.loads(content[_MARK])
         info = TrainedInfo(**stated | {"classes": tuple(stated["classes"])})
@@ -68,5 +69,7 @@ def load_trained(content: dict[str, Any], path: Path) -> tuple[Method, TrainedIn
         method: Method = import_module(entry(info.method).module).build(settings, context)
         method.load_state_dict(content["method"])
     except (ValueError, TypeError, KeyError, RuntimeError) as error:
-        raise UserError(f"{path}: {str(error).splitlines()[0]}; it was written by another version, train the cell again") from None
+        raise UserError(
+            f"{path}: {str(error).splitlines()[0]}; it was written by another version, train the cell again"
+        ) from None
     return method.eval(), info

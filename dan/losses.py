@@ -97,8 +97,9 @@ class DanLoss(nn.Module):
 
     @torch.no_grad()
     def move_centers(self, features: Tensor, labels: Tensor) -> None:
-        """The centres' own rule after a step (Wen et al. 2016, Eq. 4): c_j -= alpha sum_{y_i = j} (c_j - x'_i) / (1 + n_j),
-        n_j being the samples of class j.  Shapes as in `center_loss`; nothing happens where the optimiser moves them."""
+        """The centres' own rule after a step (Wen et al. 2016, Eq. 4): c_j -= alpha sum_{y_i = j} (c_j - x'_i) / (1 +
+        n_j), n_j being the samples of class j.  Shapes as in `center_loss`; nothing happens where the optimiser moves
+        them."""
         if self.centers is None or not self.has_own_rule:
             return
         own = F.one_hot(labels, len(self.centers)).to(self.centers.dtype)  # (N, M)

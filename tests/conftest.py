@@ -22,7 +22,9 @@ def noise_split(count: int, size: int, classes: int, seed: int) -> Split:
     labels = np.arange(count) % classes
     level = 40 + labels * (170 // classes)
     images = np.clip(level[:, None, None, None] + random.normal(0, 20, (count, size, size, 3)), 0, 255).astype(np.uint8)
-    return Split(images, labels.astype(np.int64), np.arange(count) // 3, np.array([f"{seed:02d}{i:014d}" for i in range(count)]))
+    return Split(
+        images, labels.astype(np.int64), np.arange(count) // 3, np.array([f"{seed:02d}{i:014d}" for i in range(count)])
+    )
 
 
 @pytest.fixture
@@ -34,7 +36,9 @@ def tiny() -> Dataset:
 @pytest.fixture
 def tiny_cell() -> Cell:
     """A cell of resnet18 that trains for seconds: 32 pixels, 3 epochs of 3 batches."""
-    recipe = Recipe(image_size=32, epochs=3, batch_size=12, optimizer="adamw", lr=1e-3, scheduler="cosine", augment="rafdb")
+    recipe = Recipe(
+        image_size=32, epochs=3, batch_size=12, optimizer="adamw", lr=1e-3, scheduler="cosine", augment="rafdb"
+    )
     return Cell("rafdb", "resnet18", (), "paper", "quick", 0, "none", recipe)
 
 

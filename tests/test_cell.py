@@ -47,7 +47,9 @@ def test_the_record_counts_what_the_predictions_say(tiny, tiny_cell, tmp_path):
     with np.load(path, allow_pickle=False) as arrays:
         answers = arrays["logits_last"].argmax(axis=1)
         assert record.scores["last"].correct == sum(int(a == b) for a, b in zip(answers, arrays["labels"], strict=True))
-        assert record.scores["last"].balanced_accuracy == pytest.approx(balanced_accuracy_score(arrays["labels"], answers))
+        assert record.scores["last"].balanced_accuracy == pytest.approx(
+            balanced_accuracy_score(arrays["labels"], answers)
+        )
         best = max(sum(row == arrays["labels"]) for row in arrays["by_epoch"])
         assert record.scores["best-test"].correct == best
     assert Record.from_json(record.to_json()) == record
@@ -61,7 +63,7 @@ def test_training_learns_what_can_be_learnt(tiny, tiny_cell, tmp_path):
 
 
 def test_the_honest_protocol_selects_on_validation_images_that_it_does_not_train_on(tiny, tiny_cell, tmp_path):
-    record, packed = run(replace(tiny_cell, protocol="honest"), tiny, tmp_path)
+    record, _ = run(replace(tiny_cell, protocol="honest"), tiny, tmp_path)
     assert set(record.scores) == {"last", "best-val", "best-test"}
     assert record.data.n_train + record.data.n_val == 36
     assert record.data.n_val > 0
@@ -136,7 +138,9 @@ def test_sigkill_at_an_arbitrary_moment_and_a_second_run_equal_the_uninterrupted
     tree = str(Path(__file__).parent.parent)
     environment = os.environ | {"PYTHONPATH": tree}
     for epoch in (b"1", b"2"):  # kill while that epoch is being trained or its checkpoint written
-        with subprocess.Popen([sys.executable, "-c", CHILD], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment) as child:
+        with subprocess.Popen(
+            [sys.executable, "-c", CHILD], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment
+        ) as child:
             assert child.stdin is not None and child.stdout is not None
             child.stdin.write(given)
             child.stdin.close()

@@ -101,7 +101,16 @@ def test_a_file_that_is_no_checkpoint_is_one_line(photos, tmp_path, capsys, cont
 
 
 def test_a_checkpoint_for_another_number_of_classes_is_refused(photos, checkpoint, tmp_path, capsys):
-    arguments = ["--checkpoint", str(checkpoint), "--dataset", "affectnet8-twin", "--runs", str(tmp_path), "--device", "cpu"]
+    arguments = [
+        "--checkpoint",
+        str(checkpoint),
+        "--dataset",
+        "affectnet8-twin",
+        "--runs",
+        str(tmp_path),
+        "--device",
+        "cpu",
+    ]
     assert main(arguments) == 2
     assert "7 classes, not 8" in capsys.readouterr().err
 

@@ -15,11 +15,20 @@ def test_an_edit_of_dans_losses_stales_dans_cells_only():
 
 def test_an_edit_of_the_engine_stales_every_cell():
     for method in ("resnet18", "dan", "center_loss"):
-        assert {"bench/train.py", "bench/optim.py", "bench/data/augment.py", "bench/data/splits.py"} <= sources(method).keys()
+        assert {"bench/train.py", "bench/optim.py", "bench/data/augment.py", "bench/data/splits.py"} <= sources(
+            method
+        ).keys()
 
 
 def test_an_edit_of_what_only_renders_stales_nothing():
-    for name in ("bench/markdown.py", "bench/tables.py", "bench/run.py", "bench/launch.py", "bench/errors.py", "bench/store.py"):
+    for name in (
+        "bench/markdown.py",
+        "bench/tables.py",
+        "bench/run.py",
+        "bench/launch.py",
+        "bench/errors.py",
+        "bench/store.py",
+    ):
         assert name not in sources("dan")
 
 

@@ -21,7 +21,10 @@ def jobs(tiny, tiny_cell, tmp_path, monkeypatch):
     monkeypatch.setattr(launching, "_dataset", lambda source, size, folder: tiny)
     cells = [replace(tiny_cell, seed=seed) for seed in range(3)]
     source = Source("rafdb", "quick", tmp_path)
-    return [Job(cell, f"key{cell.seed}", source, tmp_path / "results", tmp_path / "runs", "cpu", None, None, False) for cell in cells]
+    return [
+        Job(cell, f"key{cell.seed}", source, tmp_path / "results", tmp_path / "runs", "cpu", None, None, False)
+        for cell in cells
+    ]
 
 
 def quiet(*told):

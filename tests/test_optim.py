@@ -11,7 +11,6 @@ from bench.optim import build_optimizer, learning_rate, minimise, set_learning_r
 from bench.recipe import Recipe, recipe
 
 
-
 class Quadratic(Method):
     """loss = |w - target|^2 / 2, so that the gradient at w is w - target."""
 
@@ -59,10 +58,21 @@ def test_rates_are_those_of_torchs_schedulers(name, scheduler):
 def test_the_recipes_of_the_paper_are_those_of_its_code():
     raf, affect = recipe("rafdb", "full"), recipe("affectnet8", "full")
     assert (raf.optimizer, raf.lr, raf.momentum, raf.weight_decay, raf.scheduler, raf.step_size, raf.gamma) == (
-        "sgd", 0.1, 0.9, 1e-4, "step", 10, 0.1,
+        "sgd",
+        0.1,
+        0.9,
+        1e-4,
+        "step",
+        10,
+        0.1,
     )
     assert (affect.optimizer, affect.lr, affect.weight_decay, affect.scheduler, affect.gamma, affect.sampler) == (
-        "adam", 1e-4, 0.0, "exponential", 0.6, "balanced",
+        "adam",
+        1e-4,
+        0.0,
+        "exponential",
+        0.6,
+        "balanced",
     )
     assert {(r.epochs, r.batch_size, r.image_size) for r in (raf, affect)} == {(40, 256, 224)}
     assert recipe("rafdb-twin", "full") == raf

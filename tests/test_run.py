@@ -21,12 +21,19 @@ def command(*arguments, cwd=None, **environment):
     settings = {key: value for key, value in os.environ.items() if key != "DAN_BENCH_DATA"}
     settings |= {"PYTHONPATH": str(TREE), "OMP_NUM_THREADS": "1", **environment}
     return subprocess.run(
-        [sys.executable, "-m", *map(str, arguments)], capture_output=True, text=True, cwd=cwd or TREE, env=settings, timeout=600
+        [sys.executable, "-m", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        cwd=cwd or TREE,
+        env=settings,
+        timeout=600,
     )
 
 
 def files(folder: Path) -> dict[str, bytes]:
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()
+    }
 
 
 @pytest.fixture(scope="module")
@@ -104,7 +111,9 @@ def test_help_and_plans_import_nothing_heavy(arguments, tmp_path):
         "assert not loaded, loaded\n"
     )
     environment = os.environ | {"PYTHONPATH": str(TREE)}
-    done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, cwd=tmp_path, env=environment, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-c", probe], capture_output=True, text=True, cwd=tmp_path, env=environment, timeout=60
+    )
     assert done.returncode == 0, done.stderr
     assert not any(tmp_path.iterdir()), "something was written"
 
@@ -160,8 +169,18 @@ def test_a_backbone_file_that_is_a_web_page_is_refused_before_anything_is_writte
     page.write_text("<!DOCTYPE html><html>not found</html>")
     places = ("--results", tmp_path / "results", "--runs", tmp_path / "runs")
     answer = command(
-        "bench.run", "--suite", "smoke", "--data", photos, "--budget", "quick", "--jobs", "1",
-        "--pretrained", f"msceleb={page}", *places,
+        "bench.run",
+        "--suite",
+        "smoke",
+        "--data",
+        photos,
+        "--budget",
+        "quick",
+        "--jobs",
+        "1",
+        "--pretrained",
+        f"msceleb={page}",
+        *places,
     )
     assert answer.returncode == 2, answer.stderr
     assert "Traceback" not in answer.stderr

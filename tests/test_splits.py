@@ -12,7 +12,9 @@ from bench.data.splits import TEST_FLOOR, capped, hold_out, partition, proportio
 def split(labels, groups=None):
     labels = np.asarray(labels, dtype=np.int64)
     groups = np.full(len(labels), -1) if groups is None else np.asarray(groups)
-    return Split(np.zeros((len(labels), 2, 2, 3), np.uint8), labels, groups, np.array([f"{i:016d}" for i in range(len(labels))]))
+    return Split(
+        np.zeros((len(labels), 2, 2, 3), np.uint8), labels, groups, np.array([f"{i:016d}" for i in range(len(labels))])
+    )
 
 
 LABELS = np.repeat([0, 1, 2, 3], [500, 300, 60, 7])

@@ -22,7 +22,7 @@ from bench.record import Score
 from bench.space import published, space_of
 from bench.study import Task, run
 from bench.study_importance import importances
-from bench.study_numbers import best_so_far, expected_best, sensitivity, standard_error, surface
+from bench.study_numbers import best_so_far, expected_best, sensitivity, standard_error, surface, variance_of_training
 from bench.study_text import FinishedTrial, Identity, Study
 from bench.study_workers import Tell
 from bench.switches import Scalar
@@ -294,8 +294,24 @@ def test_the_standard_error_of_balanced_accuracy_is_that_of_a_simulation() -> No
     sizes, recall = np.array([40, 15, 120]), np.array([0.5, 0.8, 0.9])
     scores = Score(1, 0, 175, (20, 12, 108), (40, 15, 120))
     draws = (random.binomial(sizes, recall, size=(200_000, 3)) / sizes).mean(axis=1)
-    assert standard_error([scores], "balanced-accuracy") == pytest.approx(draws.std(), rel=0.01)
-    assert standard_error([Score(1, 60, 100, (60,), (100,))], "accuracy") == pytest.approx(math.sqrt(0.6 * 0.4 / 100))
+    # Near the simulation's, a little above where recalls are high (p = (k + 1) / (n + 2)).
+    assert draws.std() <= standard_error([scores], "balanced-accuracy") < 1.1 * draws.std()
+    sixty = Score(1, 60, 100, (60,), (100,))
+    assert standard_error([sixty], "accuracy") == pytest.approx(math.sqrt(0.6 * 0.4 / 100), rel=0.01)
+    images, both = standard_error([sixty] * 4, "accuracy"), standard_error([sixty] * 4, "accuracy", 0.01)
+    assert images == standard_error([sixty], "accuracy")  # the same images again
+    assert both == pytest.approx(math.sqrt(images**2 + 0.01 / 4))
+    assert standard_error([Score(1, 10, 10, (10,), (10,))], "accuracy") > 0.05  # ten of ten is not certainty
+
+
+def test_the_chance_of_training_is_the_spread_between_seeds_within_trials() -> None:
+    def trial(*correct: int) -> FinishedTrial:
+        return FinishedTrial("complete", {}, 0.5, (), tuple(Score(1, k, 100, (k,), (100,)) for k in correct))
+
+    one, two = trial(50, 60), trial(10, 14)
+    study = Study("x", task(Path()).identity, (one, two))
+    assert variance_of_training(study) == pytest.approx((0.1**2 / 2 + 0.04**2 / 2) / 2)
+    assert variance_of_training(replace(study, trials=(trial(50), trial(90)))) is None
 
 
 def test_trials_far_below_the_published_point_are_told_from_it_and_near_ones_are_not() -> None:

@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from bench.data.catalog import TWIN_MARKER
 from bench.data.catalog import TWINS as LICENSED
 from bench.data.read import read
 from bench.data.twin import export as exporting
 from bench.data.twin import render as rendering
-from bench.data.twin.export import MARKER, SHEET, export
+from bench.data.twin.export import SHEET, export
 from bench.data.twin.population import TWINS, roster, spec
 from bench.data.twin.sheet import contact_sheet, first_of_each
 from bench.errors import UserError
@@ -45,7 +46,7 @@ def test_the_licensed_datasets_reader_reads_the_export(name, tmp_path, quick_ren
     assert picture.size == twin.source_size[::-1]
     assert picture.format == ("PNG" if name == "sfew-twin" else "JPEG")
     assert sheet == tmp_path / "tree" / SHEET and Image.open(sheet).size[0] > 200
-    assert "not it" in (tmp_path / "tree" / MARKER).read_text()
+    assert "not it" in (tmp_path / "tree" / TWIN_MARKER).read_text()
 
 
 def test_sfew_groups_are_identities(tmp_path, quick_render):

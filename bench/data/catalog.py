@@ -14,9 +14,9 @@ class DatasetInfo:
     """One dataset as its authors describe it.
 
     `train` and `test` are the official images per class in `classes` order, empty where no official number is known.
-    `test_totals` are the sizes of the scored split in the releases that are in circulation.  `blemishes` is the share of images
-    about which the release contradicts itself (two labels, or one photo under two names); up to it they are left out with a
-    warning, beyond it the copy is broken.
+    `test_totals` are the sizes of the scored split in the releases that are in circulation.  `blemishes` is the share
+    of images about which the release contradicts itself (two labels, or one photo under two names); up to it they are
+    left out with a warning, beyond it the copy is broken.
     """
 
     name: str
@@ -42,30 +42,58 @@ DATASETS: dict[str, DatasetInfo] = {
     info.name: info
     for info in (
         DatasetInfo(
-            "affectnet8", "AffectNet-8", AFFECTNET_ORDER, True, _AFFECTNET_ACCESS,
-            train=_AFFECTNET_TRAIN, test=(500,) * 8, test_totals=(4_000, 3_999),
+            "affectnet8",
+            "AffectNet-8",
+            AFFECTNET_ORDER,
+            True,
+            _AFFECTNET_ACCESS,
+            train=_AFFECTNET_TRAIN,
+            test=(500,) * 8,
+            test_totals=(4_000, 3_999),
         ),
         DatasetInfo(
-            "affectnet7", "AffectNet-7", AFFECTNET_ORDER[:7], True, _AFFECTNET_ACCESS,
-            train=_AFFECTNET_TRAIN[:7], test=(500,) * 7, test_totals=(3_500,),
+            "affectnet7",
+            "AffectNet-7",
+            AFFECTNET_ORDER[:7],
+            True,
+            _AFFECTNET_ACCESS,
+            train=_AFFECTNET_TRAIN[:7],
+            test=(500,) * 7,
+            test_totals=(3_500,),
         ),
         DatasetInfo(
-            "rafdb", "RAF-DB (basic)", RAF_ORDER, True,
+            "rafdb",
+            "RAF-DB (basic)",
+            RAF_ORDER,
+            True,
             "on request for research: whdeng.cn/RAF/model1.html (an agreement is signed)",
-            train=(1_290, 281, 717, 4_772, 1_982, 705, 2_524), test=(329, 74, 160, 1_185, 478, 162, 680), test_totals=(3_068,),
+            train=(1_290, 281, 717, 4_772, 1_982, 705, 2_524),
+            test=(329, 74, 160, 1_185, 478, 162, 680),
+            test_totals=(3_068,),
         ),
         DatasetInfo(
-            "sfew", "SFEW 2.0", SFEW_ORDER, True,
+            "sfew",
+            "SFEW 2.0",
+            SFEW_ORDER,
+            True,
             "on request for research: users.cecs.anu.edu.au/~few_group/AFEW.html (an agreement is signed)",
             test_totals=(431, 436),
         ),
         DatasetInfo(
-            "facial_expressions", "facial_expressions (7 classes)", AFFECTNET_ORDER[:7], False,
-            "open: git clone https://github.com/muxspace/facial_expressions", blemishes=1e-3,
+            "facial_expressions",
+            "facial_expressions (7 classes)",
+            AFFECTNET_ORDER[:7],
+            False,
+            "open: git clone https://github.com/muxspace/facial_expressions",
+            blemishes=1e-3,
         ),
         DatasetInfo(
-            "facial_expressions8", "facial_expressions (8 classes)", AFFECTNET_ORDER, False,
-            "open: git clone https://github.com/muxspace/facial_expressions", blemishes=1e-3,
+            "facial_expressions8",
+            "facial_expressions (8 classes)",
+            AFFECTNET_ORDER,
+            False,
+            "open: git clone https://github.com/muxspace/facial_expressions",
+            blemishes=1e-3,
         ),
     )
 }

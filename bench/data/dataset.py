@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True)
 class Split:
-    """`images` (n, S, S, 3) uint8 RGB, usually a memory map; `labels` (n,) int64; `groups` (n,) int64, -1 where unknown;
-    `ids` (n,) str: the first 16 hexadecimal digits of the SHA-256 of the decoded pixels (the renderer's index for a twin)."""
+    """`images` (n, S, S, 3) uint8 RGB, usually a memory map; `labels` (n,) int64; `groups` (n,) int64, -1 where
+    unknown; `ids` (n,) str: the first 16 hexadecimal digits of the SHA-256 of the decoded pixels (the renderer's index
+    for a twin)."""
 
     images: NDArray[np.uint8]
     labels: NDArray[np.int64]
@@ -28,7 +29,8 @@ class Split:
 
 @dataclass(frozen=True)
 class Dataset:
-    """A dataset at one image size.  `digest` names its content: pixels, labels, groups and official split, not its file names."""
+    """A dataset at one image size.  `digest` names its content: pixels, labels, groups and official split, not its file
+    names."""
 
     name: str
     classes: tuple[str, ...]

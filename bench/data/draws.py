@@ -1,5 +1,5 @@
-"""What happens to sample i in epoch e?  The random draws of the augmentations, as a function of (seed, epoch, sample), and
-of the repeat where a sampler with replacement shows a sample several times in an epoch.
+"""What happens to sample i in epoch e?  The random draws of the augmentations, as a function of (seed, epoch, sample),
+and of the repeat where a sampler with replacement shows a sample several times in an epoch.
 
 Every draw is a Philox4x32-10 word addressed by its coordinates (Salmon et al., "Parallel random numbers: as easy as
 1, 2, 3", SC 2011), so batch size, order and number of workers cannot change it.  The packed integers are those with

@@ -12,9 +12,10 @@ from typing import Literal
 class Sample:
     """One labelled image.
 
-    `path` is relative to the listing's root with forward slashes; it never reaches a result (names can be people's names).
-    `label` is a position in the listing's class order.  `group` is what must not straddle a split (identity, film), or ""
-    where nothing is known.  `box` is the face as (left, top, width, height) in pixels, or None for the whole image.
+    `path` is relative to the listing's root with forward slashes; it never reaches a result (names can be people's
+    names). `label` is a position in the listing's class order.  `group` is what must not straddle a split (identity,
+    film), or "" where nothing is known.  `box` is the face as (left, top, width, height) in pixels, or None for the
+    whole image.
     """
 
     path: str
@@ -25,7 +26,8 @@ class Sample:
 
 @dataclass(frozen=True)
 class Finding:
-    """Something worth saying about a tree.  `code` is a short stable slug (`missing-image`), `message` the line for people."""
+    """Something worth saying about a tree.  `code` is a short stable slug (`missing-image`), `message` the line for
+    people."""
 
     severity: Literal["warning", "error"]
     code: str

@@ -19,11 +19,13 @@ from bench.errors import UserError, unknown
 
 @dataclass(frozen=True)
 class Source:
-    """A dataset at hand.  `root` is its folder, None for a rendered twin, whose size is the `budget`'s."""
+    """A dataset at hand.  `root` is its folder, None for a rendered twin, whose size is the `budget`'s; `class_order`
+    says what bare folder numbers mean, where the layout has them."""
 
     name: str
     budget: str
     root: Path | None = None
+    class_order: str | None = None
 
 
 def at_hand(
@@ -38,11 +40,11 @@ def at_hand(
         if name not in DATASETS:
             raise unknown("dataset", name, DATASETS, "--root")
         if find.is_twin(given):
-            raise UserError(f"{given} holds rendered faces, which are never called {name}; leave it out and its twin is used")
+            raise UserError(
+                f"{given} holds rendered faces, which are never called {name}; leave it out and its twin is used"
+            )
     found = tuple(
-        Source(name, budget, root)
-        for name in wanted
-        if (root := find.locate(name, data, roots.get(name))) is not None
+        Source(name, budget, root) for name in wanted if (root := find.locate(name, data, roots.get(name))) is not None
     )
     named = {twin for twin, licensed in TWINS.items() if licensed in wanted and (twin in (twins or ()) or not found)}
     return found + tuple(Source(twin, budget) for twin in TWINS if twin in named)
@@ -51,7 +53,7 @@ def at_hand(
 def listing(source: Source) -> Listing:
     """What the files of a real dataset say.  Raises UserError with all errors of the tree."""
     assert source.root is not None
-    found = read(source.name, source.root)
+    found = read(source.name, source.root, source.class_order)
     if found.errors:
         lines = "\n  ".join(finding.message for finding in found.errors)
         raise UserError(f"{source.name} at {source.root} cannot be trained on:\n  {lines}")

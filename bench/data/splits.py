@@ -1,4 +1,5 @@
-"""Which images are trained on, validated on and tested on?  Subsets are a function of the data, never of a cell's seed."""
+"""Which images are trained on, validated on and tested on?  Subsets are a function of the data, never of a cell's
+seed."""
 
 from __future__ import annotations
 
@@ -11,14 +12,17 @@ from bench.data.dataset import Split
 from bench.seeds import stream_seed
 
 VALIDATION_FOLDS = 10  # the honest protocol validates on a tenth of the training images
-TEST_FLOOR = 40  # a limited test split keeps this many of each class where it has them, or rare classes are not measured
+TEST_FLOOR = (
+    40  # a limited test split keeps this many of each class where it has them, or rare classes are not measured
+)
 
 Rows = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class Partition:
-    """Rows of the official train split (`train`, `val`) and of the official test split (`test`), ascending; no row twice."""
+    """Rows of the official train split (`train`, `val`) and of the official test split (`test`), ascending; no row
+    twice."""
 
     train: Rows
     val: Rows
@@ -31,7 +35,8 @@ def partition(
     """The rows that a cell uses, as a function of the dataset's `digest`.
 
     Under `paper` all official training images are trained on and `val` is empty; under `honest` a stratified tenth of
-    them is held out, whole groups (identities, films) at a time where groups are known.  Limits are those of the recipe.
+    them is held out, whole groups (identities, films) at a time where groups are known.  Limits are those of the
+    recipe.
     """
     rows = np.arange(len(train), dtype=np.int64)
     val = np.empty(0, dtype=np.int64)
@@ -77,7 +82,8 @@ def capped(labels: Rows, most: int | None, stream: str) -> Rows:
 
 
 def proportional(labels: Rows, most: int | None, stream: str) -> Rows:
-    """About `most` rows, ascending, in the classes' own proportions, but at least TEST_FLOOR of each class (or all it has)."""
+    """About `most` rows, ascending, in the classes' own proportions, but at least TEST_FLOOR of each class (or all it
+    has)."""
     counts = np.bincount(labels)
     if most is None or len(labels) <= most:
         return np.arange(len(labels))

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from bench.atomic import write_bytes, write_text
+from bench.data.catalog import TWIN_MARKER
 from bench.data.parallel import over_chunks
 from bench.data.twin.layout import Place, annotation_files, label_file, places
 from bench.data.twin.population import TwinSpec, digest, roster
@@ -21,7 +22,6 @@ from bench.data.twin.sheet import contact_sheet, first_of_each
 from bench.data.twin.stream import derive_seed
 from bench.errors import UserError
 
-MARKER = "TWIN.txt"
 """A file in the root of every exported twin, by which it is told from the licensed dataset."""
 SHEET = "contact_sheet.png"
 _JPEG_QUALITY = 95
@@ -38,7 +38,7 @@ def export(spec: TwinSpec, out: Path, workers: int | None = None, progress: bool
     part = out.with_name(f".{out.name}.{digest(spec, max(spec.source_size))[:8]}.part")
     try:
         part.mkdir(parents=True, exist_ok=True)
-        write_text(part / MARKER, _description(spec))
+        write_text(part / TWIN_MARKER, _description(spec))
         listing = label_file(spec)
         if listing is not None:
             write_text(part / listing[0], listing[1])
