@@ -33,7 +33,8 @@ def answer(study: Study) -> str:
         f"Of the {plural(others, 'other')}, {found.same} cannot be told from it (95 %, each on its own, as if measured "
         f"on other images: a cautious test), {len(found.below)} are worse and {len(found.above)} better.",
         f"{plural(found.stopped, 'trial')} stopped early, behind the median of the complete ones; "
-        f"{len(found.behind)} of them were by then worse than the published point at the same step by more than that error explains."
+        f"{len(found.behind)} of them were by then worse than the published point at the same step by more than that "
+        "error explains."
         if found.stopped
         else "",
         f"In {plural(lost, 'trial')} the training diverged." if lost else "",
