@@ -54,7 +54,8 @@ class Data:
 class Run:
     """One run.  `cell` is its address; two runs of one cell say the same when their `projection` is the same.
 
-    `start` and `end` are in milliseconds since 1970.  `artifacts` maps a name in MLflow to a file.
+    `start` and `end` are in milliseconds since 1970.  `artifacts` maps a name in MLflow to a file.  `parent` is the
+    `cell` of the run that this one is nested below, empty for none (cells are flat; only trials are nested).
     """
 
     cell: str
@@ -68,6 +69,7 @@ class Run:
     metrics: tuple[Point, ...] = ()
     artifacts: Mapping[str, Path] = field(default_factory=dict)
     data: Data | None = None
+    parent: str = ""
 
 
 def of_record(cell: str, record: Record, suites: str, artifacts: Mapping[str, Path], modified: int) -> Run:

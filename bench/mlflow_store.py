@@ -158,6 +158,8 @@ def _write(client: MlflowClient, experiment_id: str, run: Run) -> None:
     from mlflow.entities import Metric, Param
 
     tags = {**run.tags, PROJECTION: run.projection}
+    if run.parent:
+        tags["mlflow.parentRunId"] = _newest(client, experiment_id, run.parent)
     run_id = client.create_run(experiment_id, start_time=run.start, tags=tags, run_name=run.name).info.run_id
     params = [Param(name, value) for name, value in run.params.items()]
     points = [Metric(point.name, point.value, point.time, point.step) for point in run.metrics]
@@ -175,6 +177,13 @@ def _write(client: MlflowClient, experiment_id: str, run: Run) -> None:
         if run.artifacts:
             client.log_artifacts(run_id, folder)
     client.set_terminated(run_id, run.status, run.end)
+
+
+def _newest(client: MlflowClient, experiment_id: str, cell: str) -> str:
+    """The run of a cell that was written last."""
+    order = ["attributes.start_time DESC"]
+    found = client.search_runs([experiment_id], f"tags.cell = '{cell}'", order_by=order, max_results=1)
+    return found[0].info.run_id
 
 
 def _dataset(data: Data) -> DatasetInput:

@@ -21,6 +21,7 @@ from bench.launch import Job, launch
 from bench.plan import Planned, describe, matching, plan, summary
 from bench.spec import Cell, Suite, cells_of
 from bench.suite_file import load_suite
+from bench.tuned import tuned_variants, with_tuned
 
 EXAMPLE = """examples:
   python -m bench.run --suite paper                           every dataset that is found, rendered twins where none is
@@ -101,7 +102,20 @@ def _cells(
     suite: Suite, sources: dict[str, Source], options: argparse.Namespace, budget: str, weights: Weights
 ) -> tuple[Cell, ...]:
     seeds = parse_seeds(options.seeds) if options.seeds else suite.seeds[budget]
-    return cells_of(suite, sources, budget, seeds, weights.name, "faithful")
+    tuned = tuned_variants(options.results, budget) if options.tuned else {}
+    if options.tuned and not tuned:
+        raise UserError(
+            f"--tuned: {options.results / 'tuned'} holds no winner of a {budget} study; run bench.tune first"
+        )
+    return cells_of(
+        suite,
+        sources,
+        budget,
+        seeds,
+        weights.name,
+        "faithful",
+        lambda table, dataset: with_tuned(table, dataset, tuned).rows,
+    )
 
 
 def _prove(weights: Weights) -> None:
@@ -226,6 +240,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
     parser.add_argument(
         "--pretrained", default="none", metavar="NAME[=FILE]", help="none, msceleb=FILE or imagenet=FILE"
+    )
+    parser.add_argument(
+        "--tuned", action="store_true", help="also train the frozen winners of studies, as rows of their own"
     )
     parser.add_argument("--executor", choices=("local",), default="local", help="who runs the cells")
     parser.add_argument("--jobs", type=int, metavar="N", help="cells at once (default: one a core, one a GPU)")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -157,14 +157,23 @@ def _rehearsed(own: dict[str, Any], epochs: int) -> dict[str, Any]:
 
 
 def cells_of(
-    suite: Suite, datasets: Iterable[str], budget: str, seeds: Iterable[int], weights: str, numeric: str
+    suite: Suite,
+    datasets: Iterable[str],
+    budget: str,
+    seeds: Iterable[int],
+    weights: str,
+    numeric: str,
+    rows: Callable[[Table, str], tuple[Row, ...]] = lambda table, dataset: table.rows,
 ) -> tuple[Cell, ...]:
-    """The cells of a suite on the datasets at hand, each once, in the order of the tables; seeds innermost."""
+    """The cells of a suite on the datasets at hand, each once, in the order of the tables; seeds innermost.
+
+    `rows` are the rows of a table on a dataset, where there are more than the suite's own (tuned ones).
+    """
     present, seeds = tuple(datasets), tuple(seeds)
     found: dict[str, Cell] = {}
     for table in suite.tables:
         for dataset in stand_ins(table.datasets, present):
-            for row in table.rows:
+            for row in rows(table, dataset):
                 if not row.runs(dataset, budget):
                     continue
                 start = weights if entry(row.method).trunk == "resnet18" else "none"

@@ -12,8 +12,9 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import get_args
 
 from bench import accuracy_table, command, cost_table
 from bench import reported as reported_numbers
@@ -23,9 +24,10 @@ from bench.data.catalog import DATASETS
 from bench.errors import UserError
 from bench.markdown import Page, Section, bullets, link
 from bench.reported import Reported
-from bench.spec import Suite, Table
+from bench.spec import Budget, Suite, Table
 from bench.suite_file import load_suite, suite_names
 from bench.table_rows import Finished, read, rows_of
+from bench.tuned import Winner, tuned_variants, with_tuned
 
 PROJECT_RESULTS = Path(__file__).resolve().parent.parent / "results"  # printed figures and counts are facts, not runs
 INDEX = "README.md"
@@ -33,11 +35,12 @@ INDEX = "README.md"
 
 @dataclass(frozen=True)
 class Material:
-    """All that pages are made of."""
+    """All that pages are made of.  `tuned` are the frozen winners of studies by dataset and method, a map a budget."""
 
     finished: Finished
     reported: Reported
     costs: Mapping[str, Cost]
+    tuned: tuple[Mapping[tuple[str, str], Winner], ...] = ()
 
 
 def render(results: Path, *suites: Suite) -> tuple[Path, ...]:
@@ -75,7 +78,8 @@ def differing(results: Path, suites: Sequence[Suite], material: Material) -> lis
 def gather(results: Path) -> Material:
     """Read records, failures, reported numbers and counts; the last two are the project's where `results` has none."""
     counted = next((folder for folder in (results, PROJECT_RESULTS) if (folder / COSTS).is_file()), None)
-    return Material(read(results), gather_reported(results), read_costs(counted) if counted else {})
+    tuned = tuple(tuned_variants(results, budget) for budget in get_args(Budget))
+    return Material(read(results), gather_reported(results), read_costs(counted) if counted else {}, tuned)
 
 
 def gather_reported(results: Path) -> Reported:
@@ -131,8 +135,18 @@ def _pages(suite: Suite, material: Material) -> Iterator[tuple[str, Page]]:
                 yield table.id, cost_table.page(table, material.costs, material.reported)
             continue
         for dataset in datasets_of(table, suite, material.finished):
-            page = accuracy_table.page(table, dataset, suite, material.finished, material.reported)
+            whole = _with_tuned(table, dataset, suite, material)
+            page = accuracy_table.page(whole, dataset, suite, material.finished, material.reported)
             yield f"{table.id}-{dataset}", page
+
+
+def _with_tuned(table: Table, dataset: str, suite: Suite, material: Material) -> Table:
+    """The table with the rows of tuned winners that were trained under the suite's protocol."""
+    whole = table
+    for winners in material.tuned:
+        whole = with_tuned(whole, dataset, winners)
+    trained = {found.row for found in rows_of(whole, dataset, suite, material.finished) if found.records}
+    return replace(whole, rows=tuple(row for row in whole.rows if row in table.rows or row in trained))
 
 
 def datasets_of(table: Table, suite: Suite, finished: Finished) -> tuple[str, ...]:

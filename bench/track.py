@@ -12,7 +12,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bench import command, store
@@ -23,6 +23,7 @@ from bench.mlflow_run import Run, of_failure, of_record, of_report
 from bench.mlflow_store import opened, peek, put, shelf
 from bench.spec import slug
 from bench.suite_file import load_suite, suite_names
+from bench.track_study import study_runs
 
 EXAMPLE = """examples:
   python -m bench.track --ui
@@ -118,8 +119,18 @@ def projected(results: Path) -> Iterator[Run]:
         failure = store.load_failure(results, cell)
         if failure is not None and cell not in finished:
             yield of_failure(failure, suites_of(cell, asked), file, _modified(file))
+    yield from _studies(results)
     if pages := _pages(results):
         yield of_report(pages, max(map(_modified, pages.values())))
+
+
+def _studies(results: Path) -> Iterator[Run]:
+    """Each study, then its trials below it; a changed study is written anew with all its trials."""
+    for study in study_runs(results):
+        yield study.parent
+        for trial in study.trials:
+            projection = f"{trial.projection}:{study.parent.projection}"
+            yield replace(trial, parent=study.parent.cell, projection=projection)
 
 
 def suites_by_row() -> dict[str, set[str]]:

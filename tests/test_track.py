@@ -18,6 +18,8 @@ import pytest
 
 from bench import mlflow_store, store, track
 from bench.mlflow_place import EXPERIMENT, URI, Place, place
+from bench.mlflow_run import Run
+from bench.track_study import StudyRuns
 
 ROOT = Path(__file__).resolve().parent.parent
 DAN = fake_results.cell("rafdb-twin", "dan")
@@ -174,6 +176,35 @@ def test_pages_are_one_run_that_follows_them(results: Path, runs: Path) -> None:
     run = content(runs)["report"][0]
     copied = next((runs / "mlartifacts").rglob(f"{run}/artifacts/tables/paper/comparison.md"))
     assert copied.read_text() == "# two\n"
+
+
+def test_a_study_is_a_run_with_its_trials_below_it(results: Path, runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def study(digest: str) -> tuple[StudyRuns, ...]:
+        parent = Run("study/s", digest, "study s", "FINISHED", 1, 9, {"cell": "study/s", "kind": "study"})
+        trials = tuple(
+            Run(f"study/s/{k}", f"t{k}", f"trial {k}", "FINISHED", 1, 9, {"cell": f"study/s/{k}", "kind": "trial"})
+            for k in range(2)
+        )
+        return (StudyRuns(parent, trials),)
+
+    monkeypatch.setattr(track, "study_runs", lambda folder: study("first"))
+    project(results, runs)
+    assert project(results, runs)[:2] == (0, 0)
+    monkeypatch.setattr(track, "study_runs", lambda folder: study("second"))
+    assert project(results, runs)[1] == 3, "a changed study is written anew, trials included"
+    with sqlite3.connect(runs / "mlflow.db") as database:
+        rows = database.execute(
+            "SELECT cell.value, runs.run_uuid, parent.value FROM runs"
+            " JOIN tags AS cell ON cell.run_uuid = runs.run_uuid AND cell.key = 'cell'"
+            " LEFT JOIN tags AS parent ON parent.run_uuid = runs.run_uuid AND parent.key = 'mlflow.parentRunId'"
+            " WHERE runs.lifecycle_stage = 'active' AND cell.value LIKE 'study/%'"
+        ).fetchall()
+    identity = {cell: run for cell, run, _ in rows}
+    assert {cell: parent for cell, _, parent in rows} == {
+        "study/s": None,
+        "study/s/0": identity["study/s"],
+        "study/s/1": identity["study/s"],
+    }
 
 
 def test_a_kill_in_the_middle_of_a_run_leaves_nothing_that_counts(results: Path, runs: Path) -> None:
