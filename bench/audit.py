@@ -12,14 +12,15 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-from bench import command, recompute, reported_audit, store, tables
-from bench.accuracy_table import TITLES
+from bench import command, store, tables
 from bench.errors import UserError
 from bench.markdown import plural, spans
 from bench.record import Record
+from bench.report import recompute, reported_audit
+from bench.report.accuracy_table import TITLES
+from bench.report.table_lines import layout
+from bench.report.table_rows import Conditions, Finished, conditions_of
 from bench.spec import Suite
-from bench.table_lines import layout
-from bench.table_rows import Conditions, Finished, conditions_of
 
 Staleness = Callable[[Record], str]  # why the cell of a record would be run again now; empty where it would not
 

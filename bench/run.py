@@ -20,8 +20,8 @@ from bench.errors import UserError, unknown
 from bench.launch import Job, launch
 from bench.plan import Planned, describe, matching, plan, summary
 from bench.spec import Cell, Suite, cells_of
+from bench.study.tuned import tuned_variants, with_tuned
 from bench.suite_file import load_suite
-from bench.tuned import tuned_variants, with_tuned
 
 EXAMPLE = """examples:
   python -m bench.run --suite paper                           every dataset that is found, rendered twins where none is

@@ -16,18 +16,19 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import get_args
 
-from bench import accuracy_table, command, cost_table
-from bench import reported as reported_numbers
+from bench import command
 from bench.atomic import write_text
 from bench.cost import COSTS, Cost, read_costs
 from bench.data.catalog import DATASETS
 from bench.errors import UserError
 from bench.markdown import Page, Section, bullets, link
-from bench.reported import Reported
+from bench.report import accuracy_table, cost_table
+from bench.report import reported as reported_numbers
+from bench.report.reported import Reported
+from bench.report.table_rows import Finished, read, rows_of
 from bench.spec import Budget, Suite, Table
+from bench.study.tuned import Winner, tuned_variants, with_tuned
 from bench.suite_file import load_suite, suite_names
-from bench.table_rows import Finished, read, rows_of
-from bench.tuned import Winner, tuned_variants, with_tuned
 
 PROJECT_RESULTS = Path(__file__).resolve().parent.parent / "results"  # printed figures and counts are facts, not runs
 INDEX = "README.md"

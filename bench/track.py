@@ -18,12 +18,12 @@ from pathlib import Path
 from bench import command, store
 from bench.data.catalog import DATASETS
 from bench.errors import UserError
-from bench.mlflow_place import Place, how_to_open, place
-from bench.mlflow_run import Run, of_failure, of_record, of_report
-from bench.mlflow_store import opened, peek, put, shelf
 from bench.spec import slug
+from bench.study.runs import study_runs
 from bench.suite_file import load_suite, suite_names
-from bench.track_study import study_runs
+from bench.tracking.mlflow_place import Place, how_to_open, place
+from bench.tracking.mlflow_run import Run, of_failure, of_record, of_report
+from bench.tracking.mlflow_store import opened, peek, put, shelf
 
 EXAMPLE = """examples:
   python -m bench.track --ui

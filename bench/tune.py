@@ -20,13 +20,13 @@ from bench.data.source import Source, at_hand, open_source
 from bench.device import cuda_present
 from bench.errors import UserError, unknown
 from bench.run import Weights, parse_seeds, parse_weights, say
-from bench.space import described, published, space_of
 from bench.spec import Cell, recipe_of
+from bench.study.space import described, published, space_of
 
 if TYPE_CHECKING:
-    from bench.study import Task
-    from bench.study_score import Place
-    from bench.study_text import Study
+    from bench.study.owner import Task
+    from bench.study.score import Place
+    from bench.study.text import Study
 
 EXAMPLE = """examples:
   python -m bench.tune --method dan --dataset rafdb-twin --trials 20     run again to resume; --trials is the total
@@ -78,7 +78,7 @@ def _run(options: argparse.Namespace) -> int:
         + ("" if options.budget else " (chosen by the device)")
     )
 
-    from bench.study import run  # after the usage errors: Optuna and torch take seconds
+    from bench.study.owner import run  # after the usage errors: Optuna and torch take seconds
 
     task, cell = _task(options, name, device, weights, tuning, source)
     objective = _objective(options, task, cell, source, device, weights)
@@ -100,8 +100,8 @@ def _task(
 ) -> tuple[Task, Cell]:
     """The study, and the cell of the published method that its proposals vary."""
     from bench.key import sources
-    from bench.study import Task
-    from bench.study_text import Identity
+    from bench.study.owner import Task
+    from bench.study.text import Identity
 
     space = space_of(options.method, options.space)
     recipe = recipe_of(source.name, options.method, (), source.budget, NUMERIC)
@@ -132,7 +132,7 @@ def _task(
 
 
 def _objective(options: argparse.Namespace, task: Task, cell: Cell, source: Source, device: str, weights: Weights):
-    from bench.trial import Training
+    from bench.study.trial import Training
 
     return Training(
         images=partial(open_source, source, cell.recipe.image_size, options.runs / "cache"),
@@ -148,9 +148,9 @@ def _objective(options: argparse.Namespace, task: Task, cell: Cell, source: Sour
 
 def _score(options: argparse.Namespace, study: Study, seeds: tuple[int, ...], place: Place) -> int:
     """Freeze the winner, then run it and the published method on seeds that no trial has seen; returns failed cells."""
-    from bench.study_report import winner_line
-    from bench.study_score import cells, run_cells
-    from bench.tuned import save, winner_of
+    from bench.study.report import winner_line
+    from bench.study.score import cells, run_cells
+    from bench.study.tuned import save, winner_of
 
     winner = winner_of(study)
     save(options.results, winner)
@@ -159,15 +159,15 @@ def _score(options: argparse.Namespace, study: Study, seeds: tuple[int, ...], pl
 
 
 def _place(options: argparse.Namespace, source: Source, device: str, weights: Weights) -> Place:
-    from bench.study_score import Place
+    from bench.study.score import Place
 
     jobs = 1 if device == "cuda" else os.cpu_count() or 1  # scoring cells are independent, whatever the study's order
     return Place(source, options.results, options.runs, device, weights.path, weights.sha256, jobs)
 
 
 def _render(results: Path) -> int:
-    from bench.study_report import render
-    from bench.study_text import load_all
+    from bench.study.report import render
+    from bench.study.text import load_all
 
     studies = load_all(results)
     if not studies:
@@ -217,7 +217,7 @@ def _source(name: str, budget: str, options: argparse.Namespace) -> Source:
 
 
 def _dashboard(options: argparse.Namespace, task: Task) -> str:
-    from bench.study_storage import journal, shown
+    from bench.study.storage import journal, shown
 
     return f"optuna-dashboard {shown(options.storage) if options.storage else journal(task.folder, task.name)}"
 

@@ -7,8 +7,8 @@ from fractions import Fraction
 
 import pytest
 
-from bench import granularity
-from bench.granularity import attainable, explain, prints_as, sizes_that_fit
+from bench.report import granularity
+from bench.report.granularity import attainable, explain, prints_as, sizes_that_fit
 
 
 def by_printing(figure: str, n: int, rounding: str) -> tuple[int, ...]:

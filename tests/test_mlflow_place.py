@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.mlflow_place import EXPERIMENT, URI, Place, how_to_open, masked, place
+from bench.tracking.mlflow_place import EXPERIMENT, URI, Place, how_to_open, masked, place
 
 
 @pytest.fixture(autouse=True)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import fake_results
 import pytest
 
-from bench.mlflow_run import address, figures, metrics, note, params, run_name
 from bench.spec import Cell
+from bench.tracking.mlflow_run import address, figures, metrics, note, params, run_name
 
 DAN = fake_results.cell("rafdb-twin", "dan")
 ONE_HEAD = fake_results.cell("rafdb-twin", "dan", variant={"heads": 1})

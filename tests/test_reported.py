@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from bench.errors import UserError
-from bench.granularity import attainable
-from bench.reported import Accuracy, load
+from bench.report.granularity import attainable
+from bench.report.reported import Accuracy, load
 
 ROOT = Path(__file__).parents[1]
 REPORTED = load(ROOT / "results" / "reported")
@@ -98,7 +98,8 @@ def test_the_ablation_rows_carry_their_variant() -> None:
 def test_the_variants_are_switches_of_their_method() -> None:
     # In a process of its own, because another test of the same run may have imported torch already.
     code = (
-        "import sys; from pathlib import Path; from bench.reported import load; from bench.switches import resolve;"
+        "import sys; from pathlib import Path; from bench.report.reported import load;"
+        "from bench.switches import resolve;"
         "from dan.options import Options; rows = load(Path('results/reported')).accuracies;"
         "[resolve(Options, dict(r.variant), r.label) for r in rows if r.method == 'dan'];"
         "sys.exit('torch' in sys.modules)"

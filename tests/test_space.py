@@ -9,8 +9,8 @@ import pytest
 
 from baselines.registry import METHODS
 from bench.errors import UserError
-from bench.space import as_trained, described, distributions, from_text, published, space_of, variant_for
 from bench.spec import settings_of, slug
+from bench.study.space import as_trained, described, distributions, from_text, published, space_of, variant_for
 from bench.switches import flatten
 
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from baselines.registry import METHODS
-from bench import reported
 from bench.errors import UserError
+from bench.report import reported
 from bench.spec import Row, cells_of, slug, stand_ins, variant_of
 from bench.suite_file import SUITES, load_suite, parse_suite
 

@@ -16,15 +16,15 @@ import numpy as np
 import optuna
 import pytest
 
-from bench import study_text
 from bench.errors import CellError, UserError
 from bench.record import Score
-from bench.space import published, space_of
-from bench.study import Task, run
-from bench.study_importance import importances
-from bench.study_numbers import best_so_far, expected_best, sensitivity, standard_error, surface, variance_of_training
-from bench.study_text import FinishedTrial, Identity, Study
-from bench.study_workers import Tell
+from bench.study import text as study_text
+from bench.study.importance import importances
+from bench.study.numbers import best_so_far, expected_best, sensitivity, standard_error, surface, variance_of_training
+from bench.study.owner import Task, run
+from bench.study.space import published, space_of
+from bench.study.text import FinishedTrial, Identity, Study
+from bench.study.workers import Tell
 from bench.switches import Scalar
 
 EPOCHS, TRIALS = 4, 14

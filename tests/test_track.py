@@ -16,10 +16,11 @@ from pathlib import Path
 import fake_results
 import pytest
 
-from bench import mlflow_store, store, track
-from bench.mlflow_place import EXPERIMENT, URI, Place, place
-from bench.mlflow_run import Run
-from bench.track_study import StudyRuns
+from bench import store, track
+from bench.study.runs import StudyRuns
+from bench.tracking import mlflow_store
+from bench.tracking.mlflow_place import EXPERIMENT, URI, Place, place
+from bench.tracking.mlflow_run import Run
 
 ROOT = Path(__file__).resolve().parent.parent
 DAN = fake_results.cell("rafdb-twin", "dan")

@@ -15,15 +15,15 @@ import pytest
 import torch
 
 from bench import score as score_module
-from bench import study_text
 from bench.cell import Start, run_cell
 from bench.data.dataset import Dataset, Split
 from bench.data.splits import partition
-from bench.space import published, space_of, variant_for
 from bench.spec import Cell, recipe_of
-from bench.study import Task, run
-from bench.study_text import Identity
-from bench.trial import Training, without_test
+from bench.study import text as study_text
+from bench.study.owner import Task, run
+from bench.study.space import published, space_of, variant_for
+from bench.study.text import Identity
+from bench.study.trial import Training, without_test
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -99,9 +99,9 @@ import functools, os, signal, sys
 from pathlib import Path
 sys.path[:0] = [{root!r}, {tests!r}]
 import test_trial as own
-from bench import trial
+from bench.study import trial
 from bench.cell import Start
-from bench.study import run
+from bench.study.owner import run
 
 trial.Start = functools.partial(Start, checkpoint_seconds=0.0)  # a checkpoint after every epoch
 deadly, seen = {deadly}, 0

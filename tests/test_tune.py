@@ -15,16 +15,18 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bench import store, study_score, study_text, tune
+from bench import store, tune
 from bench.errors import UserError
 from bench.record import DataFacts, EpochLog, Record, Score
 from bench.spec import Cell, Row, Table, settings_of
-from bench.study_outcome import gain
-from bench.study_score import Scored, scored
-from bench.study_workers import Tell
+from bench.study import score as study_score
+from bench.study import text as study_text
+from bench.study.outcome import gain
+from bench.study.runs import study_runs
+from bench.study.score import Scored, scored
+from bench.study.tuned import Winner, budgets_line, load, save, tuned_variants, winner_path, with_tuned
+from bench.study.workers import Tell
 from bench.switches import Scalar, flatten
-from bench.track_study import study_runs
-from bench.tuned import Winner, budgets_line, load, save, tuned_variants, winner_path, with_tuned
 
 CLASSES = ["neutral", "happiness", "sadness", "surprise", "fear", "disgust", "anger"]
 N_TEST = 100

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from scipy import stats as oracle
 
-from bench.reported import Accuracy, load
-from bench.verdict import Ours, judge, judge_count
+from bench.report.reported import Accuracy, load
+from bench.report.verdict import Ours, judge, judge_count
 
 REPORTED = load(Path(__file__).parents[1] / "results" / "reported")
 DAN_RAFDB = next(row for row in REPORTED.table("3") if row.method == "dan")
@@ -183,7 +183,7 @@ def test_a_printed_count_is_judged_by_its_digits(figure: str, count: int, unit: 
 
 
 def test_the_rule_at_the_head_of_the_file_names_every_word() -> None:
-    from bench import verdict
+    from bench.report import verdict
 
     words = verdict.Word.__args__  # type: ignore[attr-defined]
     assert len(words) == 6 and all(re.search(f"`{word}`", verdict.__doc__ or "") for word in words)

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.data.catalog import TWINS
-from bench.granularity import attainable
-from bench.reported import load
+from bench.report.granularity import attainable
+from bench.report.reported import load
 
 REPORTED = Path(__file__).parents[2] / "results" / "reported"
 _PAPER = frozenset({"1", "2", "3", "4", "5", "6", "text"})

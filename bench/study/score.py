@@ -11,11 +11,11 @@ from bench.data.source import Source
 from bench.launch import Job, launch
 from bench.plan import plan
 from bench.record import Record, Score
+from bench.report.table_rows import HEADLINE
 from bench.spec import Cell, Variant, recipe_of, settings_of
-from bench.study_text import Study
+from bench.study.text import Study
+from bench.study.tuned import Winner
 from bench.switches import flatten
-from bench.table_rows import HEADLINE
-from bench.tuned import Winner
 
 SELECTION = HEADLINE["honest"]
 Said = Callable[[str], None]

@@ -10,7 +10,7 @@ import numpy as np
 from scipy.special import ndtri
 
 from bench.record import Score
-from bench.study_text import FinishedTrial, Objective, Study, objective_value
+from bench.study.text import FinishedTrial, Objective, Study, objective_value
 
 CONFIDENCE = 0.95
 

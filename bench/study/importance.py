@@ -10,7 +10,7 @@ from __future__ import annotations
 import warnings
 from dataclasses import dataclass
 
-from bench.study_text import Study
+from bench.study.text import Study
 
 FEWEST = 8  # complete trials; below it a forest fits noise
 
@@ -35,8 +35,8 @@ def importances(study: Study) -> tuple[Importance, ...]:
     import optuna
     from optuna.importance import FanovaImportanceEvaluator, PedAnovaImportanceEvaluator, get_param_importances
 
-    from bench.space import distributions
-    from bench.study import frozen
+    from bench.study.owner import frozen
+    from bench.study.space import distributions
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     again = optuna.create_study(direction="maximize")

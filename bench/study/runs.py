@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.data.catalog import title
-from bench.mlflow_run import LAYOUT, NOTE, Point, Run
 from bench.record import canonical
-from bench.space import as_trained
-from bench.study_numbers import best_so_far
-from bench.study_text import FinishedTrial, Study, load_all, study_path
-from bench.tuned import winner_path
+from bench.study.numbers import best_so_far
+from bench.study.space import as_trained
+from bench.study.text import FinishedTrial, Study, load_all, study_path
+from bench.study.tuned import winner_path
+from bench.tracking.mlflow_run import LAYOUT, NOTE, Point, Run
 
 SUFFIXES = (".md", ".png", ".csv")
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from bench.footers import budget, weights
 from bench.markdown import count
+from bench.report.footers import budget, weights
+from bench.report.table_rows import Conditions, Trained
 from bench.spec import OWN_RECIPE, settings_of
 from bench.switches import Scalar, flatten
-from bench.table_rows import Conditions, Trained
 
 
 def departures(trained: Trained, main: Conditions | None) -> str:

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Sequence
 from bench.data.catalog import TWINS, info, title
 from bench.markdown import count, described, percent, plural, spans
 from bench.record import Record
+from bench.report.table_rows import Conditions, Trained
 from bench.spec import Suite
 from bench.switches import Scalar
-from bench.table_rows import Conditions, Trained
 
 PROTOCOLS = {
     "paper": "trained on the official training split, nothing held out; the weights of the last epoch are reported",

@@ -6,9 +6,9 @@ import optuna
 
 from bench.errors import unknown
 from bench.markdown import percent
-from bench.space import as_trained
 from bench.spec import slug
-from bench.study_text import FinishedTrial, Study
+from bench.study.space import as_trained
+from bench.study.text import FinishedTrial, Study
 
 STARTUP_TRIALS = 5  # complete trials that the pruner sees before it judges
 SAMPLERS, PRUNERS = ("tpe", "random"), ("median", "none")

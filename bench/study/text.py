@@ -12,7 +12,7 @@ from typing import Any, Literal
 from bench.atomic import write_text
 from bench.errors import UserError
 from bench.record import Score, canonical
-from bench.space import Space, from_text
+from bench.study.space import Space, from_text
 from bench.switches import Scalar
 
 SCHEMA = 1

@@ -11,7 +11,6 @@ from pathlib import Path
 
 from bench.atomic import write_text
 from bench.data.catalog import title
-from bench.footers import COLUMNS, NUMERIC, PROTOCOLS
 from bench.markdown import (
     MISSING,
     Column,
@@ -25,15 +24,16 @@ from bench.markdown import (
     table,
 )  # fmt: skip
 from bench.plan import duration
-from bench.space import as_trained
+from bench.report.footers import COLUMNS, NUMERIC, PROTOCOLS
 from bench.spec import slug
-from bench.study_importance import FEWEST, Importance, importances
-from bench.study_numbers import expected_best, values_of
-from bench.study_outcome import gain, joined, outcome, scored_cells, setting
-from bench.study_score import Scored, scored
-from bench.study_sensitivity import answer, surface_table
-from bench.study_text import Study
-from bench.tuned import Winner, budgets_line, load_all, winner_path
+from bench.study.importance import FEWEST, Importance, importances
+from bench.study.numbers import expected_best, values_of
+from bench.study.outcome import gain, joined, outcome, scored_cells, setting
+from bench.study.score import Scored, scored
+from bench.study.sensitivity import answer, surface_table
+from bench.study.space import as_trained
+from bench.study.text import Study
+from bench.study.tuned import Winner, budgets_line, load_all, winner_path
 
 MADE_BY = "Rendered from `results/` by `python -m bench.tune --report`; not edited by hand."
 OBJECTIVES = {"accuracy": "accuracy", "balanced-accuracy": "balanced accuracy (mean recall over the classes)"}
@@ -104,7 +104,7 @@ def overview(studies: Sequence[Study], winners: Mapping[str, Winner], found: Map
 
 def render(results: Path, studies: Sequence[Study]) -> tuple[Path, ...]:
     """Write pages, figures and their data for every study, and the overview.  Returns the pages."""
-    from bench.study_figures import draw
+    from bench.study.figures import draw
 
     winners = {winner.study: winner for winner in load_all(results)}
     # A winner that was frozen when the study was shorter is not this study's.

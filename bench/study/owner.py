@@ -20,13 +20,13 @@ import numpy as np
 import optuna
 from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 
-from bench import study_text
 from bench.errors import UserError
-from bench.space import Space, distributions, published
-from bench.study_search import progress_line, pruner, sampler
-from bench.study_storage import open_storage, owned, plain_errors, quiet
-from bench.study_text import FinishedTrial, Identity, Study, objective_value
-from bench.study_workers import Ending, Objective, in_turn, side_by_side
+from bench.study import text as study_text
+from bench.study.search import progress_line, pruner, sampler
+from bench.study.space import Space, distributions, published
+from bench.study.storage import open_storage, owned, plain_errors, quiet
+from bench.study.text import FinishedTrial, Identity, Study, objective_value
+from bench.study.workers import Ending, Objective, in_turn, side_by_side
 from bench.switches import Scalar
 
 FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)

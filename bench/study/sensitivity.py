@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bench.markdown import MISSING, Column, count, percent, plural, points, table
-from bench.space import Dimension
-from bench.study_numbers import Sensitivity, log_edges, sensitivity, surface
-from bench.study_text import FinishedTrial, Study
+from bench.study.numbers import Sensitivity, log_edges, sensitivity, surface
+from bench.study.space import Dimension
+from bench.study.text import FinishedTrial, Study
 
 CLAIM = (
     'The paper sets both weights to 1.0 and notes that the gains "are not particularly sensitive to their values" '

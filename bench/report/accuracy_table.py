@@ -6,11 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from baselines.registry import METHODS, entry
-from bench import differences, protocols_table
 from bench.data.catalog import TWINS, title
-from bench.differences import Difference
-from bench.footers import footers, status
-from bench.granularity import attainable, explain
 from bench.markdown import (
     MISSING,
     Column,
@@ -25,12 +21,16 @@ from bench.markdown import (
     spans,
     table,
 )
-from bench.reported import Reported
+from bench.report import differences, protocols_table
+from bench.report.differences import Difference
+from bench.report.footers import footers, status
+from bench.report.granularity import attainable, explain
+from bench.report.reported import Reported
+from bench.report.table_lines import Line, layout
+from bench.report.table_rows import HEADLINE, ORACLE, Conditions, Finished, Trained, same_images
+from bench.report.verdict import Ours, Verdict, judge
 from bench.spec import Suite, Table
 from bench.stats import summarise_seeds
-from bench.table_lines import Line, layout
-from bench.table_rows import HEADLINE, ORACLE, Conditions, Finished, Trained, same_images
-from bench.verdict import Ours, Verdict, judge
 
 TITLES = {"last": "Last", "best-val": "Best val", "best-test": "Oracle"}
 LONGEST_REASON = 60  # characters of a failure's reason in a cell; the whole stands below

@@ -24,10 +24,10 @@ from bench.metrics import confusion_matrix, tally
 from bench.numeric import arithmetic, choose_device
 from bench.record import Score
 from bench.select import BEST_VAL
-from bench.space import variant_for
 from bench.spec import Cell, slug
-from bench.study_text import Objective, objective_value, score_from
-from bench.study_workers import Pruned, Tell
+from bench.study.space import variant_for
+from bench.study.text import Objective, objective_value, score_from
+from bench.study.workers import Pruned, Tell
 from bench.switches import Scalar
 
 SCORES = "scores.json"

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from bench.markdown import MISSING, Column, percent, table
+from bench.report.table_lines import Line
+from bench.report.table_rows import ORACLE, Conditions, Finished, Trained, rows_of
 from bench.spec import Suite, Table
 from bench.stats import summarise_seeds
-from bench.table_lines import Line
-from bench.table_rows import ORACLE, Conditions, Finished, Trained, rows_of
 
 KEY = (
     "Each protocol trains its own networks: `paper` on the whole training split, `honest` on what its validation split "

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from bench import reported as printed
 from bench.cost import Cost
 from bench.markdown import MISSING, Column, Page, Section, count, grouped, scaled, table
-from bench.reported import Reported
+from bench.report import reported as printed
+from bench.report.reported import Reported
+from bench.report.verdict import judge_count
 from bench.spec import Table
 from bench.table6 import HEADS, ROWS
-from bench.verdict import judge_count
 
 MILLION, BILLION = 10**6, 10**9
 FOOTERS = (

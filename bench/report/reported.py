@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from bench.errors import UserError, unknown
-from bench.granularity import scaled
+from bench.report.granularity import scaled
 from bench.switches import Scalar
 
 DATASETS = ("affectnet7", "affectnet8", "rafdb", "sfew")

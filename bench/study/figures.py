@@ -14,10 +14,10 @@ import numpy as np
 
 from bench.atomic import replacing, write_text
 from bench.data.catalog import title
-from bench.space import Dimension, as_trained
-from bench.study_numbers import best_so_far, expected_best, values_of
-from bench.study_sensitivity import numeric_axes
-from bench.study_text import FinishedTrial, Study
+from bench.study.numbers import best_so_far, expected_best, values_of
+from bench.study.sensitivity import numeric_axes
+from bench.study.space import Dimension, as_trained
+from bench.study.text import FinishedTrial, Study
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

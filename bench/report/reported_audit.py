@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from bench.granularity import attainable, explain
 from bench.markdown import MISSING, Column, bullets, count, table
-from bench.reported import Accuracy, Reported
+from bench.report.granularity import attainable, explain
+from bench.report.reported import Accuracy, Reported
 
 
 def listing(reported: Reported) -> str:

@@ -14,9 +14,9 @@ from typing import Any
 
 from bench.atomic import write_text
 from bench.errors import UserError
-from bench.space import variant_for
 from bench.spec import Row, Table, Variant, variant_of
-from bench.study_text import Study
+from bench.study.space import variant_for
+from bench.study.text import Study
 from bench.switches import Scalar
 
 HEAD = """# The winner of a study: chosen on the validation split alone, frozen before any test label was read.

@@ -36,9 +36,9 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Literal
 
-from bench.granularity import attainable, explain, prints_as, scaled
 from bench.metrics import Interval, wilson_interval
-from bench.reported import Accuracy
+from bench.report.granularity import attainable, explain, prints_as, scaled
+from bench.report.reported import Accuracy
 from bench.stats import SeedSummary, summarise_seeds
 
 Word = Literal["consistent", "above", "below", "undecidable", "not attainable at this n", "not comparable"]

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from bench.differences import against
 from bench.markdown import MISSING, Column, half_width, p_value, percent, plural, points, spans, table
 from bench.record import Score
-from bench.space import as_trained
+from bench.report.differences import against
 from bench.stats import summarise_seeds
-from bench.study_score import Scored
-from bench.study_text import FinishedTrial, Study
-from bench.tuned import Winner
+from bench.study.score import Scored
+from bench.study.space import as_trained
+from bench.study.text import FinishedTrial, Study
+from bench.study.tuned import Winner
 
 
 def outcome(study: Study, winner: Winner | None, found: Scored | None) -> str:

@@ -17,8 +17,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from bench.mlflow_place import VIEW, Place
-from bench.mlflow_run import Data, Run
+from bench.tracking.mlflow_place import VIEW, Place
+from bench.tracking.mlflow_run import Data, Run
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

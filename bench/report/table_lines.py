@@ -8,10 +8,10 @@ from string import ascii_lowercase
 
 from baselines.registry import METHODS, entry
 from bench.data.catalog import TWINS
-from bench.departures import departures
-from bench.reported import Accuracy, Reported
+from bench.report.departures import departures
+from bench.report.reported import Accuracy, Reported
+from bench.report.table_rows import Conditions, Finished, Trained, main_conditions, rows_of
 from bench.spec import Row, Suite, Table, slug, variant_of
-from bench.table_rows import Conditions, Finished, Trained, main_conditions, rows_of
 
 
 @dataclass(frozen=True)

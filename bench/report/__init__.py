@@ -1,0 +1,1 @@
+"""What the pages say: rows, notes, verdicts, and the figures that others printed."""

@@ -1,0 +1,1 @@
+"""Tuning studies: search spaces, trials, their text, report and frozen winners."""
