@@ -14,6 +14,7 @@ from pathlib import Path
 
 from bench import command
 from bench.data.catalog import TWINS
+from bench.data.find import looked_for
 from bench.data.source import Source, at_hand, known_digest, open_source
 from bench.device import cuda_present
 from bench.errors import UserError, unknown
@@ -49,18 +50,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(options: argparse.Namespace) -> int:
     suite = load_suite(options.suite)
-    if options.device not in ("auto", "cpu", "cuda"):
-        raise unknown("device", options.device, ("auto", "cpu", "cuda"))
-    on_gpu = options.device == "cuda" or (options.device == "auto" and cuda_present())
-    if options.device == "cuda" and not cuda_present():
-        raise UserError("device 'cuda' is not available here: the driver finds no GPU; use --device cpu")
-    device = "cuda" if on_gpu else "cpu"
-    budget = options.budget or ("full" if on_gpu else "quick")
+    device = _device(options)
+    budget = options.budget or ("full" if device == "cuda" else "quick")
     weights = parse_weights(options.pretrained)
     sources = _sources(suite, options, budget)
     cells = matching(_cells(suite, sources, options, budget, weights), options.only)
     sources = {cell.dataset: sources[cell.dataset] for cell in cells}
-    workers = options.jobs or (1 if on_gpu else os.cpu_count() or 1)
+    workers = options.jobs or (1 if device == "cuda" else os.cpu_count() or 1)
     say(f"suite {suite.name}, budget {budget}" + ("" if options.budget else " (chosen by the device)"))
     runs: Path = options.runs
     size = {cell.dataset: cell.recipe.image_size for cell in cells}
@@ -87,11 +83,28 @@ def _run(options: argparse.Namespace) -> int:
     return 1 if failed else 0
 
 
+def _device(options: argparse.Namespace) -> str:
+    """`cpu` or `cuda`, asked of the driver.  Raises UserError for a device or an arithmetic that is not to be had
+    here."""
+    if options.device not in ("auto", "cpu", "cuda"):
+        raise unknown("device", options.device, ("auto", "cpu", "cuda"))
+    if options.device == "cuda" and not cuda_present():
+        raise UserError("device 'cuda' is not available here: the driver finds no GPU; use --device cpu")
+    device = "cuda" if options.device != "cpu" and cuda_present() else "cpu"
+    if options.numeric == "fast" and device == "cpu":
+        raise UserError("--numeric fast is bf16 on a CUDA GPU, and none is used here; a CPU runs --numeric faithful")
+    return device
+
+
 def _sources(suite: Suite, options: argparse.Namespace, budget: str) -> dict[str, Source]:
     wanted = dict.fromkeys(dataset for table in suite.tables for dataset in table.datasets)
     roots = command.named_paths(options.root, "--root")
     named = [twin for twin in TWINS if options.only and twin in options.only]
-    found = at_hand(wanted, budget, command.data_folder(options.data), roots, named)
+    data = command.data_folder(options.data)
+    found = at_hand(wanted, budget, data, roots, named)
+    if data is not None and not any(source.root for source in found) and not named:
+        sought = "; ".join(f"{name}: {looked_for(name)}" for name in wanted)
+        raise UserError(f"no dataset below {data} (looked for {sought}); python -m bench.data list says where to ask")
     if any(source.root is None for source in found) and not named:
         say("no dataset found (--data DIR, --root NAME=DIR or DAN_BENCH_DATA name one): using rendered twins")
     orders = command.named_values(options.class_order, "--class-order", "rafdb=affectnet")
@@ -113,7 +126,7 @@ def _cells(
         budget,
         seeds,
         weights.name,
-        "faithful",
+        options.numeric,
         lambda table, dataset: with_tuned(table, dataset, tuned).rows,
     )
 
@@ -238,6 +251,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seeds", metavar="LIST", help="such as 0-7 (default: the suite's)")
     parser.add_argument("--budget", choices=("quick", "full"), help="default: full with a CUDA GPU, else quick")
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
+    parser.add_argument(
+        "--numeric",
+        choices=("faithful", "fast"),
+        default="faithful",
+        help="fp32 with deterministic algorithms (default), or bf16 autocast in channels_last; never mixed in one row",
+    )
     parser.add_argument(
         "--pretrained", default="none", metavar="NAME[=FILE]", help="none, msceleb=FILE or imagenet=FILE"
     )

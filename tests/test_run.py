@@ -129,6 +129,8 @@ def test_help_and_plans_import_nothing_heavy(arguments, tmp_path):
         (("--suite", "smoke", "--data", "/nowhere"), "--data /nowhere is not a folder"),
         (("--suite", "smoke", "--only", "rafdb/den/*"), "fits no cell"),
         (("--suite", "smoke", "--seeds", "3-1"), "--seeds 3-1"),
+        (("--suite", "smoke", "--numeric", "fast"), "--numeric fast"),
+        (("--suite", "smoke", "--data", "."), "no dataset below . (looked for rafdb: "),
         (("--suite", "smoke", "--pretrained", "msceleb"), "--pretrained msceleb"),
         (("--suite", "smoke", "--pretrained", "vggface"), "unknown weights 'vggface'"),
         (("--suite", "smoke", "--results", "/proc/nothing"), "/proc/nothing cannot be written"),
