@@ -26,8 +26,8 @@ from bench.report import accuracy_table, cost_table
 from bench.report import reported as reported_numbers
 from bench.report.reported import Reported
 from bench.report.table_rows import Finished, read, rows_of
-from bench.spec import Budget, Suite, Table
-from bench.study.tuned import Winner, tuned_variants, with_tuned
+from bench.spec import Budget, Row, Suite, Table
+from bench.study.tuned import Winner, budgets_line, tuned_variants, with_tuned
 from bench.suite_file import load_suite, suite_names
 
 PROJECT_RESULTS = Path(__file__).resolve().parent.parent / "results"  # printed figures and counts are facts, not runs
@@ -138,7 +138,8 @@ def _pages(suite: Suite, material: Material) -> Iterator[tuple[str, Page]]:
         for dataset in datasets_of(table, suite, material.finished):
             whole = _with_tuned(table, dataset, suite, material)
             page = accuracy_table.page(whole, dataset, suite, material.finished, material.reported)
-            yield f"{table.id}-{dataset}", page
+            searched = _search_budgets(whole, dataset, material)
+            yield f"{table.id}-{dataset}", replace(page, footers=page.footers + searched)
 
 
 def _with_tuned(table: Table, dataset: str, suite: Suite, material: Material) -> Table:
@@ -148,6 +149,23 @@ def _with_tuned(table: Table, dataset: str, suite: Suite, material: Material) ->
         whole = with_tuned(whole, dataset, winners)
     trained = {found.row for found in rows_of(whole, dataset, suite, material.finished) if found.records}
     return replace(whole, rows=tuple(row for row in whole.rows if row in table.rows or row in trained))
+
+
+def _search_budgets(table: Table, dataset: str, material: Material) -> tuple[str, ...]:
+    """Whether the tuned rows of a table were searched equally long; nothing where there is none."""
+    found = [
+        winners[dataset, row.method]
+        for winners in material.tuned
+        for row in table.rows
+        if _is_tuned(row, dataset, winners)
+    ]
+    line = budgets_line({winner.method: winner.trials for winner in found})
+    return (line,) if line else ()
+
+
+def _is_tuned(row: Row, dataset: str, winners: Mapping[tuple[str, str], Winner]) -> bool:
+    winner = winners.get((dataset, row.method))
+    return winner is not None and bool(row.variant) and row.variant == winner.variant
 
 
 def datasets_of(table: Table, suite: Suite, finished: Finished) -> tuple[str, ...]:

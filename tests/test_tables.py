@@ -23,6 +23,8 @@ from bench.cost import Cost, to_json
 from bench.errors import UserError
 from bench.recipe import Recipe
 from bench.spec import Suite
+from bench.study.tuned import Winner
+from bench.study.tuned import save as save_winner
 from bench.suite_file import parse_suite
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -524,3 +526,18 @@ def test_rendering_imports_neither_torch_nor_mlflow(results: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_a_tuned_winner_gets_a_row_once_it_was_trained_and_the_page_states_the_search(results: Path) -> None:
+    variant = {"loss.lambda1": 0.3}
+    winner = Winner(
+        "s", "d" * 64, "rafdb-twin", "dan", "quick", "none", "accuracy", 20, (1000,), 0.5, 0.4, tuple(variant.items())
+    )
+    save_winner(results, winner)
+    fake_results.finish(results, fake_results.cell("rafdb-twin", "dan"), (21, 35, 28))
+    assert "DAN (tuned)" not in page(results, "paper/comparison-rafdb-twin.md", suite())
+    fake_results.finish(results, fake_results.cell("rafdb-twin", "dan", variant=variant), (21, 35, 42))
+    text = page(results, "paper/comparison-rafdb-twin.md", suite())
+    (line,) = [line for line in text.splitlines() if line.startswith("| DAN (tuned)")]
+    assert "60.00" in line, "42 of 70"
+    assert "Equal search budgets: 20 trials" in text
