@@ -18,7 +18,8 @@ from bench.data.find import looked_for
 from bench.data.source import Source, at_hand, known_digest, open_source
 from bench.device import cuda_present
 from bench.errors import UserError, unknown
-from bench.launch import Job, launch
+from bench.launch.job import Job
+from bench.launch.local import launch
 from bench.plan import Planned, describe, matching, plan, summary
 from bench.spec import Cell, Suite, cells_of
 from bench.study.tuned import tuned_variants, with_tuned

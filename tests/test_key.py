@@ -25,7 +25,7 @@ def test_an_edit_of_what_only_renders_stales_nothing():
         "bench/markdown.py",
         "bench/tables.py",
         "bench/run.py",
-        "bench/launch.py",
+        "bench/launch/job.py",
         "bench/errors.py",
         "bench/store.py",
     ):

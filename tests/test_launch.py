@@ -9,16 +9,18 @@ from dataclasses import replace
 import pytest
 from filelock import FileLock
 
-from bench import launch as launching
 from bench import store
 from bench.data.source import Source
-from bench.launch import Job, launch
+from bench.launch import job as one_job
+from bench.launch import local
+from bench.launch.job import Job
+from bench.launch.local import launch
 from bench.plan import checkpoint_folder
 
 
 @pytest.fixture
 def jobs(tiny, tiny_cell, tmp_path, monkeypatch):
-    monkeypatch.setattr(launching, "_dataset", lambda source, size, folder: tiny)
+    monkeypatch.setattr(one_job, "_dataset", lambda source, size, folder: tiny)
     cells = [replace(tiny_cell, seed=seed) for seed in range(3)]
     source = Source("rafdb", "quick", tmp_path)
     return [
@@ -64,11 +66,21 @@ def test_a_cell_that_another_process_runs_is_left_to_it(jobs):
     assert store.load(jobs[0].results, jobs[0].cell.name) is None
 
 
+def test_a_cell_that_another_process_finished_after_the_plan_is_not_trained_again(jobs):
+    list(launch(jobs[:1], 1, quiet))
+    record = store.record_path(jobs[0].results, jobs[0].cell.name).read_bytes()
+    told = []
+    (outcome,) = launch(jobs[:1], 1, lambda *progress: told.append(progress))
+    assert (outcome.state, told) == ("done", [])
+    assert "finished by another process" in outcome.line
+    assert store.record_path(jobs[0].results, jobs[0].cell.name).read_bytes() == record
+
+
 def test_an_error_that_nobody_foresaw_is_named_with_its_place(jobs, monkeypatch):
     def vanish(source, size, folder):
         raise FileNotFoundError(2, "No such file", "image.jpg")
 
-    monkeypatch.setattr(launching, "_dataset", vanish)
+    monkeypatch.setattr(one_job, "_dataset", vanish)
     (outcome,) = launch(jobs[:1], 1, quiet)
     assert outcome.state == "failed"
     assert "FileNotFoundError" in outcome.line
@@ -80,7 +92,7 @@ def _die(job):
 
 
 def test_a_worker_that_dies_again_and_again_costs_its_own_cell_only(jobs, monkeypatch):
-    monkeypatch.setattr(launching, "_work", _die)
+    monkeypatch.setattr(local, "_work", _die)
     outcomes = list(launch(jobs[:1], 2, quiet))
     assert [outcome.state for outcome in outcomes] == ["failed"]
     assert "died 2 times" in store.load_failure(jobs[0].results, jobs[0].cell.name).reason

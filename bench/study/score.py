@@ -8,7 +8,8 @@ from pathlib import Path
 
 from bench import store
 from bench.data.source import Source
-from bench.launch import Job, launch
+from bench.launch.job import Job
+from bench.launch.local import launch
 from bench.plan import plan
 from bench.record import Record, Score
 from bench.report.table_rows import HEADLINE

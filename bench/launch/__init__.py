@@ -1,0 +1,1 @@
+"""Who runs the cells: one job, local processes, a Ray cluster."""

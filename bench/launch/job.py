@@ -1,0 +1,125 @@
+"""How does one cell run to its end, whoever runs it?  Under a lock, leaving a record or a failure and its reason."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from bench.data.source import Source
+from bench.spec import Cell
+
+if TYPE_CHECKING:
+    from bench.data.dataset import Dataset
+
+
+@dataclass(frozen=True)
+class Job:
+    """Everything that another process needs to run a cell."""
+
+    cell: Cell
+    key: str
+    source: Source
+    results: Path
+    runs: Path
+    device: str
+    weights: Path | None
+    weights_sha256: str | None
+    keep_weights: bool
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a job ended.  `claimed` means that another process is at it; `line` is the sentence for people."""
+
+    job: Job
+    state: Literal["done", "failed", "claimed"]
+    line: str
+    seconds: float
+
+
+Progress = Callable[[str, int, int], None]  # (cell name, epochs done, epochs)
+
+
+def run_job(job: Job, progress: Progress, patience: float = 0.0) -> Outcome:
+    """Run one cell under a lock: a record or a failure is on disk afterwards, whatever happened.
+
+    `patience` is how many seconds to wait for a lock that another process holds.
+    """
+    from filelock import FileLock, Timeout
+
+    from bench import store
+    from bench.plan import checkpoint_folder
+
+    began, name = time.monotonic(), job.cell.name
+    folder = checkpoint_folder(job.runs, job.cell)
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(folder / "lock", timeout=patience):
+            held = store.load(job.results, name)  # another process may have finished it since the plan was made
+            if held is not None and held.key == job.key:
+                return Outcome(job, "done", f"{name}: finished by another process", 0.0)
+            return _run(job, folder, progress, began)
+    except Timeout:
+        return Outcome(job, "claimed", f"{name} is being run by another process", 0.0)
+
+
+def give_up(job: Job, reason: str) -> Outcome:
+    """The outcome of a job that nobody can bring to its end; the failure is on disk."""
+    from bench import store
+
+    store.save_failure(job.results, store.Failure(job.cell.name, job.key, reason))
+    return Outcome(job, "failed", f"{job.cell.name} failed: {reason}", 0.0)
+
+
+def _run(job: Job, folder: Path, progress: Progress, began: float) -> Outcome:
+    import torch
+
+    from bench import checkpoint, store
+    from bench.cell import Start, run_cell
+    from bench.errors import CellError, UserError
+    from bench.key import sources
+    from bench.numeric import choose_device
+    from bench.provenance import provenance
+
+    name = job.cell.name
+    device = choose_device(job.device)
+    label = torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
+    try:
+        record, predictions = run_cell(
+            job.cell,
+            _dataset(job.source, job.cell.recipe.image_size, job.runs / "cache"),
+            Start(job.key, folder, job.weights, job.weights_sha256, keep_weights=job.keep_weights),
+            device,
+            provenance(label) | {"sources": sources(job.cell.method)},
+            lambda epoch, epochs, _: progress(name, epoch, epochs),
+        )
+    except (CellError, UserError, ArithmeticError, RuntimeError, ValueError, TypeError, OSError) as error:
+        reason = str(error).splitlines()[0] if isinstance(error, CellError | UserError) else _described(error)
+        store.save_failure(job.results, store.Failure(name, job.key, reason))
+        return Outcome(job, "failed", f"{name} failed: {reason}", time.monotonic() - began)
+    store.save(job.results, name, record, predictions)
+    checkpoint.clear(folder)
+    last, seconds = record.scores["last"], time.monotonic() - began
+    return Outcome(job, "done", f"{name}: last epoch {last.correct}/{last.n} correct, {seconds:.0f} s", seconds)
+
+
+@cache
+def _dataset(source: Source, size: int, folder: Path) -> Dataset:
+    """The images of a source, opened once a process."""
+    from bench.data.source import open_source
+
+    return open_source(source, size, folder)
+
+
+def _described(error: Exception) -> str:
+    """An error that nobody foresaw, with the place where it rose: a cell's failure must be findable."""
+    import traceback
+
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return (
+        f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]} ({Path(frame.filename).name}:{frame.lineno})"
+    )
