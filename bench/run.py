@@ -16,7 +16,7 @@ from bench import command
 from bench.data.catalog import TWINS
 from bench.data.find import looked_for
 from bench.data.source import Source, at_hand, known_digest, open_source
-from bench.device import cuda_present
+from bench.device import cuda_count, cuda_present
 from bench.errors import UserError, unknown
 from bench.launch.job import Job
 from bench.launch.local import launch
@@ -50,6 +50,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
+    if options.jobs is not None and options.jobs < 1:
+        raise UserError(f"--jobs {options.jobs}: at least one cell at once")
     suite = load_suite(options.suite)
     device = _device(options)
     budget = options.budget or ("full" if device == "cuda" else "quick")
@@ -57,7 +59,7 @@ def _run(options: argparse.Namespace) -> int:
     sources = _sources(suite, options, budget)
     cells = matching(_cells(suite, sources, options, budget, weights), options.only)
     sources = {cell.dataset: sources[cell.dataset] for cell in cells}
-    workers = options.jobs or (1 if device == "cuda" else os.cpu_count() or 1)
+    workers = options.jobs or (cuda_count() if device == "cuda" else os.cpu_count() or 1)
     say(f"suite {suite.name}, budget {budget}" + ("" if options.budget else " (chosen by the device)"))
     runs: Path = options.runs
     size = {cell.dataset: cell.recipe.image_size for cell in cells}

@@ -17,7 +17,7 @@ from baselines.registry import entry
 from bench import command
 from bench.data.catalog import DATASETS, TWINS
 from bench.data.source import Source, at_hand, open_source
-from bench.device import cuda_present
+from bench.device import cuda_count, cuda_present
 from bench.errors import UserError, unknown
 from bench.run import Weights, parse_seeds, parse_weights, say
 from bench.spec import Cell, recipe_of
@@ -161,7 +161,8 @@ def _score(options: argparse.Namespace, study: Study, seeds: tuple[int, ...], pl
 def _place(options: argparse.Namespace, source: Source, device: str, weights: Weights) -> Place:
     from bench.study.score import Place
 
-    jobs = 1 if device == "cuda" else os.cpu_count() or 1  # scoring cells are independent, whatever the study's order
+    # Scoring cells are independent, whatever the study's order.
+    jobs = cuda_count() if device == "cuda" else os.cpu_count() or 1
     return Place(source, options.results, options.runs, device, weights.path, weights.sha256, jobs)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from dataclasses import replace
 
 import pytest
@@ -13,7 +14,8 @@ from bench import store
 from bench.data.source import Source
 from bench.launch import job as one_job
 from bench.launch import local
-from bench.launch.job import Job
+from bench.launch.gpus import share, visible_to
+from bench.launch.job import Job, Outcome
 from bench.launch.local import launch
 from bench.plan import checkpoint_folder
 
@@ -96,3 +98,34 @@ def test_a_worker_that_dies_again_and_again_costs_its_own_cell_only(jobs, monkey
     outcomes = list(launch(jobs[:1], 2, quiet))
     assert [outcome.state for outcome in outcomes] == ["failed"]
     assert "died 2 times" in store.load_failure(jobs[0].results, jobs[0].cell.name).reason
+
+
+@pytest.mark.parametrize(
+    ("ours", "workers"),
+    [
+        (None, ["0", "1", "2", "0", "1", "2", "0"]),
+        ("2,5,7", ["2", "5", "7", "2", "5", "7", "2"]),
+        ("GPU-aa, GPU-bb, GPU-cc", ["GPU-aa", "GPU-bb", "GPU-cc", "GPU-aa", "GPU-bb", "GPU-cc", "GPU-aa"]),
+    ],
+)
+def test_worker_i_gets_gpu_i_modulo_their_number_of_those_that_this_process_may_use(ours, workers):
+    assert [visible_to(worker, 3, ours) for worker in range(7)] == workers
+
+
+def test_cells_that_share_a_gpu_get_equal_parts_that_fit_together():
+    assert [share(cells, 4) for cells in (1, 4, 5, 8, 9)] == [1.0, 1.0, 0.5, 0.5, 1 / 3]
+    for cells in range(1, 50):
+        assert cells <= 4 * int(1 / share(cells, 4) + 1e-9)
+
+
+def _name_gpu(job):
+    time.sleep(1)  # so that both workers are needed
+    return Outcome(job, "done", os.environ.get("CUDA_VISIBLE_DEVICES", "all"), 0.0)
+
+
+def test_two_workers_on_two_gpus_see_one_each(jobs, monkeypatch):
+    monkeypatch.setattr(local, "_work", _name_gpu)
+    monkeypatch.setattr(local, "cuda_count", lambda: 2)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,6")
+    seen = {outcome.line for outcome in launch([replace(job, device="cuda") for job in jobs], 2, quiet)}
+    assert seen == {"4", "6"}

@@ -9,8 +9,11 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
 from multiprocessing.queues import Queue
+from multiprocessing.sharedctypes import Synchronized
 from queue import Empty
 
+from bench.device import cuda_count
+from bench.launch.gpus import visible_to
 from bench.launch.job import Job, Outcome, Progress, give_up, run_job
 
 DEATHS = 2  # a cell whose worker dies this often is given up
@@ -18,7 +21,10 @@ POLL_SECONDS = 0.5
 
 
 def launch(jobs: Sequence[Job], workers: int, progress: Progress) -> Iterator[Outcome]:
-    """Run the jobs and yield their outcomes as they end; one worker is this very process."""
+    """Run the jobs and yield their outcomes as they end; one worker is this very process.
+
+    Several workers share the GPUs evenly: each sees one of them.
+    """
     if workers <= 1:
         for job in jobs:
             yield run_job(job, progress)
@@ -31,8 +37,10 @@ def _in_processes(jobs: list[Job], workers: int, progress: Progress) -> Iterator
     queue: Queue[tuple[str, int, int]] = context.Queue()
     deaths = dict.fromkeys((job.cell.name for job in jobs), 0)
     left = {job.cell.name: job for job in jobs}
+    gpus = cuda_count() if any(job.device == "cuda" for job in jobs) else 0
     while left:
-        pool = ProcessPoolExecutor(min(workers, len(left)), context, initializer=_begin_worker, initargs=(queue,))
+        begin = (queue, context.Value("i", 0), gpus)
+        pool = ProcessPoolExecutor(min(workers, len(left)), context, initializer=_begin_worker, initargs=begin)
         try:
             for outcome in _drain(pool, list(left.values()), queue, progress):
                 del left[outcome.job.cell.name]
@@ -83,12 +91,18 @@ def _stop(pool: ProcessPoolExecutor) -> None:
 _queue: Queue[tuple[str, int, int]] | None = None
 
 
-def _begin_worker(queue: Queue[tuple[str, int, int]]) -> None:
-    """A worker leaves Ctrl-C to its parent, and uses one thread (bench/numeric.py says why)."""
+def _begin_worker(queue: Queue[tuple[str, int, int]], workers: Synchronized[int], gpus: int) -> None:
+    """A worker leaves Ctrl-C to its parent, uses one thread (bench/numeric.py says why), and sees one GPU of `gpus`;
+    `workers` counts those that have begun."""
     global _queue
     _queue = queue
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.environ["OMP_NUM_THREADS"] = "1"
+    with workers.get_lock():
+        number = workers.value
+        workers.value += 1
+    if gpus:  # torch is not imported yet: it counts the GPUs when it is
+        os.environ["CUDA_VISIBLE_DEVICES"] = visible_to(number, gpus, os.environ.get("CUDA_VISIBLE_DEVICES"))
 
 
 def _work(job: Job) -> Outcome:
