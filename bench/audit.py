@@ -9,29 +9,18 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from pathlib import Path
 
 from bench import command, store, tables
 from bench.errors import UserError
 from bench.markdown import plural, spans
 from bench.record import Record
-from bench.report import recompute, reported_audit
-from bench.report.accuracy_table import TITLES
-from bench.report.table_lines import layout
+from bench.report import pages, recompute, reported_audit
+from bench.report.places import Place, places
 from bench.report.table_rows import Conditions, Finished, conditions_of
-from bench.spec import Suite
 
 Staleness = Callable[[Record], str]  # why the cell of a record would be run again now; empty where it would not
-
-
-@dataclass(frozen=True)
-class Place:
-    """One line of a page, and which seeds' records its numbers are made of."""
-
-    page: str
-    line: str
-    cells: frozenset[str]
 
 
 def audit(results: Path, stale: Staleness | None = None) -> tuple[list[str], str]:
@@ -42,13 +31,13 @@ def audit(results: Path, stale: Staleness | None = None) -> tuple[list[str], str
     damaged = list(_damaged(results))
     if damaged:
         return damaged, "nothing else was checked: a damaged record can be in any table"
-    material = tables.gather(results)
-    suites = tables.suites_shown(results, material.finished)
-    places = [place for suite in suites for place in _places(suite, material)]
+    material = pages.gather(results)
+    suites = pages.suites_shown(results, material.finished)
+    listed = places(suites, material)
     found = []
     for name, record in material.finished.records.items():
         for selection, problem in recompute.problems(results, name, record):
-            found += [f"{where}: {problem}" for where in _named(name, selection, places)]
+            found += [f"{where}: {problem}" for where in _named(name, selection, listed)]
     found += _stale(material.finished, stale) if stale else []
     found += _mixed(material.finished)
     found += reported_audit.problems(material.reported)
@@ -85,21 +74,9 @@ def _damaged(results: Path) -> Iterator[str]:
                 yield str(error)
 
 
-def _places(suite: Suite, material: tables.Material) -> Iterator[Place]:
-    """Every line of a suite's pages that shows numbers of ours."""
-    for table in suite.tables:
-        for dataset in tables.datasets_of(table, suite, material.finished):
-            for line in layout(table, dataset, suite, material.finished, material.reported).lines:
-                if line.trained and line.trained.records:
-                    yield Place(
-                        f"tables/{suite.name}/{table.id}-{dataset}.md", line.name, frozenset(line.trained.cells)
-                    )
-
-
-def _named(name: str, selection: str, places: Iterable[Place]) -> list[str]:
+def _named(name: str, selection: str, listed: Iterable[Place]) -> list[str]:
     """The table cells that show a record's selection, or the record where no table does."""
-    column = f"column '{TITLES[selection]}'" if selection else "every column"
-    shown = [f"{place.page}, row '{place.line}', {column}" for place in places if name in place.cells]
+    shown = [where for place in listed if (where := place.shows(name, selection))]
     return [f"{where} ({name})" for where in shown] or [name]
 
 
@@ -154,7 +131,7 @@ def _run(results: Path) -> int:
 
 
 def _reported(results: Path) -> int:
-    reported = tables.gather_reported(results)
+    reported = pages.gather_reported(results)
     print(reported_audit.listing(reported))
     if problems := reported_audit.problems(reported):
         print("\n".join(["", *problems]))

@@ -67,6 +67,49 @@ def test_one_changed_prediction_names_the_table_cell(results: Path) -> None:
     assert not any("Oracle" in text and "comparison" in text for text in found)
 
 
+def test_one_changed_prediction_names_its_cell_on_every_kind_of_page(results: Path) -> None:
+    cell = fake_results.cell("rafdb-twin", "dan")
+    fake_results.finish(results, cell, (30, 45, 40))
+    tables.render(results, load_suite("paper"))
+    arrays = store.load_predictions(results, cell.name)
+    arrays["logits_last"][0] = np.roll(arrays["logits_last"][0], 1)
+    arrays["by_epoch"][2, 0] = (arrays["by_epoch"][2, 0] + 1) % 7
+    packed = store.pack(arrays)
+    record = store.load(results, cell.name)
+    assert record is not None
+    store.save(results, cell.name, replace(record, predictions_sha256=hashlib.sha256(packed).hexdigest()), packed)
+    found, _ = audit.audit(results)
+    said = [text.split(f" ({cell.name})")[0] for text in found if "correct: 40 recorded, 39 from" in text]
+    assert {
+        "tables/paper/comparison-rafdb-twin.md, row 'DAN', column 'Last'",
+        "tables/paper/heads-rafdb-twin.md, row '4 heads (DAN)', column 'Last'",
+        "tables/paper/predictions-rafdb-twin.md, row 'DAN', column 'Accuracy'",
+        "tables/paper/verdicts.md, row 'DAN (ours) 89.70', column 'Last'",
+        "README.md, row 'DAN, rafdb-twin', column 'Last'",
+    } <= set(said)
+    page = results / "tables" / "paper" / "predictions-rafdb-twin.md"
+    assert any(
+        text.startswith(f"{page}:") and "row 'DAN', column 'Accuracy': 57.14 printed, 55.71" in text for text in found
+    )
+
+
+def test_changed_confidences_name_the_cell_though_every_answer_stays(results: Path) -> None:
+    rewrite(results, lambda arrays: arrays | {"logits_last": arrays["logits_last"] * 3})
+    (said,) = [text for text in audit.audit(results)[0] if "predictions-facial_expressions" in text]
+    assert "row 'DAN', column 'Confidence': " in said
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["tables/paper/verdicts.md", "tables/README.md", "README.md", "tables/honest/predictions-facial_expressions.md"],
+)
+def test_an_edit_of_any_kind_of_page_is_named(results: Path, name: str) -> None:
+    path = results / name
+    path.write_text(path.read_text().replace("Rehearsal", "Result", 1))
+    (said,) = audit.audit(results)[0]
+    assert said.startswith(f"{path}:3: ") or name == "tables/README.md"
+
+
 def test_predictions_that_are_not_the_records_are_named_without_their_digest_mended(results: Path) -> None:
     path = store.predictions_path(results, CELL.name)
     arrays = store.load_predictions(results, CELL.name)

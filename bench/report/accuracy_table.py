@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from baselines.registry import METHODS, entry
 from bench.data.catalog import TWINS, title
@@ -25,10 +24,11 @@ from bench.report import differences, protocols_table
 from bench.report.differences import Difference
 from bench.report.footers import footers, status
 from bench.report.granularity import attainable, explain
+from bench.report.judged import beside
 from bench.report.reported import Reported
 from bench.report.table_lines import Line, layout
 from bench.report.table_rows import HEADLINE, ORACLE, Conditions, Finished, Trained, same_images
-from bench.report.verdict import Ours, Verdict, judge
+from bench.report.verdict import Verdict
 from bench.spec import Suite, Table
 from bench.stats import summarise_seeds
 
@@ -44,7 +44,7 @@ def page(spec: Table, dataset: str, suite: Suite, finished: Finished, reported: 
     reference = _reference(spec, lines)
     compared = _differences(lines, reference, headline)
     verdicts = [_verdict(line, headline) for line in lines]
-    against = entry(spec.reference).title if spec.reference in METHODS else spec.reference
+    against = reference_title(spec)
     judged = [
         (line.name, f"{found.word}, {found.reason}") for line, found in zip(lines, verdicts, strict=True) if found
     ]
@@ -62,6 +62,20 @@ def page(spec: Table, dataset: str, suite: Suite, finished: Finished, reported: 
         ),
         footers=footers(dataset, suite, main, laid.trained),
     )
+
+
+def brief(spec: Table, dataset: str, suite: Suite, finished: Finished, reported: Reported) -> str:
+    """The table of a page without the rows that have no record: what a summary shows."""
+    laid = layout(spec, dataset, suite, finished, reported)
+    lines = [line for line in laid.lines if line.trained and line.trained.records]
+    headline = HEADLINE[suite.protocol]
+    compared = _differences(lines, _reference(spec, lines), headline)
+    return _table(spec, lines, headline, compared, reference_title(spec), [_verdict(line, headline) for line in lines])
+
+
+def reference_title(spec: Table) -> str:
+    """What a table calls the row that the others are compared with."""
+    return entry(spec.reference).title if spec.reference in METHODS else spec.reference
 
 
 def lacking(trained: Trained | None) -> str:
@@ -161,20 +175,7 @@ def _measured(trained: Trained | None, headline: str) -> tuple[str, ...]:
 
 def _verdict(line: Line, headline: str) -> Verdict | None:
     """The verdict on a line that has the paper's figure and a record of ours."""
-    if line.printed is None or line.trained is None or line.trained.conditions is None:
-        return None
-    shared, records = line.trained.conditions, line.trained.records
-    ours = Ours(
-        dataset=line.trained.dataset,
-        budget=shared.budget,
-        selection=headline,
-        weights=shared.weights,
-        correct={seed: record.scores[headline].correct for seed, record in records.items()},
-        n=shared.n_test,
-        n_expected=shared.n_expected,
-        backbone="resnet18" if entry(line.trained.row.method).trunk == "resnet18" else None,
-    )
-    return judge(replace(line.printed, retrained=True), ours)  # it is re-trained: here are its records
+    return beside(line.printed, line.trained, headline) if line.printed and line.trained else None
 
 
 def _remark(line: Line, verdict: Verdict | None) -> str:

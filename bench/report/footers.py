@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from bench.data.catalog import TWINS, info, title
-from bench.markdown import count, described, percent, plural, spans
+from bench.markdown import count, described, half_width, percent, plural, spans
+from bench.metrics import wilson_interval
 from bench.record import Record
 from bench.report.table_rows import Conditions, Trained
 from bench.spec import Suite
+from bench.stats import detectable_between_splits
 from bench.switches import Scalar
 
 PROTOCOLS = {
@@ -57,6 +59,7 @@ def footers(dataset: str, suite: Suite, main: Conditions | None, rows: Sequence[
         f"Data: {title(dataset)}, digest `{main.data_digest[:12]}`; {_sizes(typical)}; "
         f"{count(main.n_test)} of {count(main.n_expected)} test images scored.",
         f"Floor: always answering the most frequent class is {_floor(typical)}.",
+        f"Resolution: {_resolution(typical, main)}.",
         f"Protocol `{main.protocol}`: {PROTOCOLS[main.protocol]}.",
         f"Budget `{main.budget}`: {budget(main)}.",
         f"Seeds: {spans(seeds)} ({plural(len(seeds), 'seed')} planned).",
@@ -120,6 +123,20 @@ def _floor(record: Record) -> str:
     """The accuracies of a method that never looks at the image."""
     sizes = [size for size in record.data.test_per_class if size]
     return f"{percent(max(sizes) / sum(sizes))} accuracy, {percent(1 / len(sizes))} balanced"
+
+
+def _resolution(record: Record, main: Conditions) -> str:
+    """What one network's accuracy on so many images can tell."""
+    score = record.scores["last"]
+    interval = wilson_interval(score.correct, score.n)
+    base = min(max(score.accuracy, 1 / score.n), 1 - 1 / score.n)
+    gain = detectable_between_splits(main.n_test, base)
+    shown = f"only gains from {half_width(gain)} points on show" if gain is not None else "no gain would show"
+    return (
+        f"with {count(main.n_test)} test images an accuracy of {percent(score.accuracy)} has the Wilson interval "
+        f"{percent(interval.low)} to {percent(interval.high)}, and between two single networks {shown} with a power of "
+        "80 % (independent images, 5 % two-sided; the same images can show less)"
+    )
 
 
 def _optimizer(recipe: dict[str, Scalar]) -> str:

@@ -21,10 +21,10 @@ def section(lines: Sequence[Line], spec: Table, dataset: str, suite: Suite, fini
     """The rows of a paper-protocol table beside the same rows under the honest protocol; nothing where none was run."""
     if suite.protocol != "paper":
         return ""
-    others = rows_of(spec, dataset, replace(suite, protocol="honest"), finished)
+    others = honest_rows(spec, dataset, suite, finished)
     rows = []
     for line in lines:
-        other = next((found for found in others if line.trained and _same(line.trained, found)), None)
+        other = counterpart(line.trained, others) if line.trained else None
         if line.trained and other:
             rows.append(
                 (line.name, *_cells(line.trained, ("last", ORACLE)), *_cells(other, ("last", "best-val", ORACLE)))
@@ -38,6 +38,16 @@ def section(lines: Sequence[Line], spec: Table, dataset: str, suite: Suite, fini
         Column("oracle"),
     )
     return f"{table(columns, rows)}\n\n{KEY}" if rows else ""
+
+
+def honest_rows(spec: Table, dataset: str, suite: Suite, finished: Finished) -> tuple[Trained, ...]:
+    """A table's rows as they were trained under the honest protocol."""
+    return rows_of(spec, dataset, replace(suite, protocol="honest"), finished)
+
+
+def counterpart(trained: Trained, others: Sequence[Trained]) -> Trained | None:
+    """The one of these rows that differs in its protocol only; None where there is none."""
+    return next((found for found in others if _same(trained, found)), None)
 
 
 def _same(first: Trained, second: Trained) -> bool:

@@ -1,0 +1,96 @@
+"""Does results/README.md say what was run before what came out, and nothing that the results do not give?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import fake_results
+import pytest
+from rendered import DIGEST, fill_full, fill_twin, prepare, suite
+
+from bench import tables
+
+
+@pytest.fixture
+def results(tmp_path: Path) -> Path:
+    return prepare(tmp_path)
+
+
+def front(results: Path) -> str:
+    tables.render(results, suite())
+    return (results / "README.md").read_text(encoding="utf-8")
+
+
+def answer(text: str) -> str:
+    return text.split("## The answer\n\n")[1].split("\n\n")[0]
+
+
+def test_a_rehearsal_says_so_in_the_first_line_and_confirms_nothing(results: Path) -> None:
+    fill_twin(results)
+    text = front(results)
+    assert text.split("\n")[2].startswith("**Rehearsal.** Every accuracy here comes from the quick budget")
+    assert "rendered twins (computer-made faces, not the licensed photos)" in text.split("\n")[2]
+    assert answer(text).startswith("None of the paper's 4 accuracies is confirmed or refuted here")
+    assert "70.01 on RAF-DB (basic) cannot be a whole number of images" in answer(text)
+    assert "2 of 4 printed parameter" not in answer(text) and "3 of 4 printed parameter" in answer(text)
+
+
+def test_the_gain_is_paired_hedged_and_beside_the_floor(results: Path) -> None:
+    for seed in (0, 1):
+        for method, right in (("dan", 30 + 3 * seed), ("resnet18", 28)):
+            cell = fake_results.cell("facial_expressions", method, seed)
+            fake_results.finish(results, cell, (35, 2, right), digest=DIGEST["first"])
+    said = answer(front(results))
+    # Differences 2 and 5 of 70: mean 5.00 points; t(1) = 12.706, sd 3/70/sqrt(2), so the half-width is 27.23.
+    assert (
+        "DAN differs from ResNet-18 by +5.00 ± 27.23 (facial_expressions (7 classes), n = 70, 2 seeds) points" in said
+    )
+    assert "none of these intervals excludes 0, so no gain is shown" in said
+    assert "Beware" not in said  # 31.5 of 70 is more than the most frequent class has
+    assert "adds +5.00 points to DAN" in said  # 35 less 31.5 of 70
+
+
+def test_networks_below_the_floor_are_called_so(results: Path) -> None:
+    for method in ("dan", "resnet18"):
+        fake_results.finish(results, fake_results.cell("facial_expressions", method), (1, 2, 5))
+    assert "Beware: everywhere DAN answers fewer test images correctly than always naming" in answer(front(results))
+
+
+def test_full_runs_are_counted_by_verdict(results: Path) -> None:
+    fill_full(results)
+    text = front(results)
+    assert text.split("\n")[2] == "Accuracies here were measured on the licensed datasets."
+    assert answer(text).startswith(
+        "Of the paper's 4 accuracies, 2 were put to the test at full size: 2 consistent; 2 stay open."
+    )
+    assert "1 of 1 such interval excludes 0" in answer(text)
+
+
+def test_pictures_are_shown_with_caption_and_data_and_there_need_be_none(results: Path) -> None:
+    fill_twin(results)
+    assert "## Pictures" not in front(results)
+    folder = results / "figures" / "paper"
+    folder.mkdir(parents=True)
+    (folder / "confusion-rafdb-twin.png").write_bytes(b"png")
+    (folder / "confusion-rafdb-twin.csv").write_text("a\n")
+    text = front(results).split("## Pictures\n\n")[1]
+    assert (
+        "](figures/paper/confusion-rafdb-twin.png)" in text and "[data](figures/paper/confusion-rafdb-twin.csv)" in text
+    )
+    assert "RAF-DB (basic) twin (rendered faces)" in text.split("\n\n")[1]
+
+
+def test_every_link_leads_to_a_file(results: Path) -> None:
+    fill_twin(results)
+    fill_full(results)
+    text = front(results)
+    targets = [part.split(")")[0] for part in text.split("](")[1:]]
+    assert len(targets) > 5
+    assert [target for target in targets if not (results / target).is_file()] == []
+
+
+def test_the_front_page_is_checked_like_any_other(results: Path) -> None:
+    fill_twin(results)
+    path = results / "README.md"
+    path.write_text(front(results).replace("57.86", "58.86", 1))
+    assert tables.main(["--results", str(results), "--check", "--suite", "paper"]) == 1
