@@ -1,0 +1,1 @@
+"""Figures: what the records, the predictions and the trained weights look like."""
