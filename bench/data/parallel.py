@@ -13,6 +13,7 @@ from typing import TypeVar
 from tqdm import tqdm
 
 from bench.errors import UserError
+from bench.orphan import end_with_parent
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -59,7 +60,7 @@ def over_chunks(
             return
         # spawn: the caller may hold threads and locks (torch), which a fork would copy in whatever state they are in
         spawn = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(count, mp_context=spawn, initializer=_leave_interrupts_to_the_parent) as pool:
+        with ProcessPoolExecutor(count, mp_context=spawn, initializer=_begin_worker) as pool:
             futures = {pool.submit(function, start, items[start : start + _CHUNK]): start for start in starts}
             try:
                 for future in as_completed(futures):
@@ -75,6 +76,8 @@ def over_chunks(
                 raise
 
 
-def _leave_interrupts_to_the_parent() -> None:
-    """Ctrl-C reaches the whole process group; one message is enough."""
+def _begin_worker() -> None:
+    """Ctrl-C reaches the whole process group, and one message is enough; a parent that is killed takes its workers
+    along."""
+    end_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)

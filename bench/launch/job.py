@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from bench.data.source import Source
+from bench.launch.claim import claimed
+from bench.launch.reason import DISK_FAULTS, described, disk_error, keeping, one_line, unreadable, without_folders
 from bench.spec import Cell
 
 if TYPE_CHECKING:
@@ -45,20 +47,20 @@ Progress = Callable[[str, int, int], None]  # (cell name, epochs done, epochs)
 
 
 def run_job(job: Job, progress: Progress, patience: float = 0.0) -> Outcome:
-    """Run one cell under a lock: a record or a failure is on disk afterwards, whatever happened.
+    """Run one cell under a claim: a record or a failure is on disk afterwards, whatever happened.
 
-    `patience` is how many seconds to wait for a lock that another process holds.
+    `patience` is how many seconds to wait for a cell that another process holds.  Raises UserError where the disk takes
+    no more: the other cells could not be kept either.
     """
-    from filelock import FileLock, Timeout
+    from filelock import Timeout
 
     from bench import store
     from bench.plan import checkpoint_folder
 
     began, name = time.monotonic(), job.cell.name
     folder = checkpoint_folder(job.runs, job.cell)
-    folder.mkdir(parents=True, exist_ok=True)
     try:
-        with FileLock(folder / "lock", timeout=patience):
+        with claimed(job.results, folder, name, patience):
             held = store.load(job.results, name)  # another process may have finished it since the plan was made
             if held is not None and held.key == job.key:
                 return Outcome(job, "done", f"{name}: finished by another process", 0.0)
@@ -71,7 +73,8 @@ def give_up(job: Job, reason: str) -> Outcome:
     """The outcome of a job that nobody can bring to its end; the failure is on disk."""
     from bench import store
 
-    store.save_failure(job.results, store.Failure(job.cell.name, job.key, reason))
+    with keeping(job.results):
+        store.save_failure(job.results, store.Failure(job.cell.name, job.key, reason))
     return Outcome(job, "failed", f"{job.cell.name} failed: {reason}", 0.0)
 
 
@@ -89,22 +92,38 @@ def _run(job: Job, folder: Path, progress: Progress, began: float) -> Outcome:
     device = choose_device(job.device)
     label = torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
     try:
+        dataset = _dataset(job.source, job.cell.recipe.image_size, job.runs / "cache")
+    except (UserError, OSError) as error:
+        said = one_line(error) if isinstance(error, UserError) else described(error)
+        return _failed(job, unreadable(job.source.name), said, began)
+    try:
         record, predictions = run_cell(
             job.cell,
-            _dataset(job.source, job.cell.recipe.image_size, job.runs / "cache"),
+            dataset,
             Start(job.key, folder, job.weights, job.weights_sha256, keep_weights=job.keep_weights),
             device,
             provenance(label) | {"sources": sources(job.cell.method)},
             lambda epoch, epochs, _: progress(name, epoch, epochs),
         )
     except (CellError, UserError, ArithmeticError, RuntimeError, ValueError, TypeError, OSError) as error:
-        reason = str(error).splitlines()[0] if isinstance(error, CellError | UserError) else _described(error)
-        store.save_failure(job.results, store.Failure(name, job.key, reason))
-        return Outcome(job, "failed", f"{name} failed: {reason}", time.monotonic() - began)
-    store.save(job.results, name, record, predictions)
+        if isinstance(error, OSError) and error.errno in DISK_FAULTS:
+            raise disk_error(job.runs, error) from None
+        said = one_line(error) if isinstance(error, CellError | UserError) else described(error)
+        return _failed(job, without_folders(said, job), said, began)
+    with keeping(job.results):
+        store.save(job.results, name, record, predictions)
     checkpoint.clear(folder)
     last, seconds = record.scores["last"], time.monotonic() - began
     return Outcome(job, "done", f"{name}: last epoch {last.correct}/{last.n} correct, {seconds:.0f} s", seconds)
+
+
+def _failed(job: Job, reason: str, said: str, began: float) -> Outcome:
+    """A failure: `reason` is kept in the results, `said` is told to the person at the screen."""
+    from bench import store
+
+    with keeping(job.results):
+        store.save_failure(job.results, store.Failure(job.cell.name, job.key, reason))
+    return Outcome(job, "failed", f"{job.cell.name} failed: {said}", time.monotonic() - began)
 
 
 @cache
@@ -113,13 +132,3 @@ def _dataset(source: Source, size: int, folder: Path) -> Dataset:
     from bench.data.source import open_source
 
     return open_source(source, size, folder)
-
-
-def _described(error: Exception) -> str:
-    """An error that nobody foresaw, with the place where it rose: a cell's failure must be findable."""
-    import traceback
-
-    frame = traceback.extract_tb(error.__traceback__)[-1]
-    return (
-        f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]} ({Path(frame.filename).name}:{frame.lineno})"
-    )

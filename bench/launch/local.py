@@ -15,6 +15,7 @@ from queue import Empty
 from bench.device import cuda_count
 from bench.launch.gpus import visible_to
 from bench.launch.job import Job, Outcome, Progress, give_up, run_job
+from bench.orphan import end_with_parent
 
 DEATHS = 2  # a cell whose worker dies this often is given up
 POLL_SECONDS = 0.5
@@ -39,14 +40,16 @@ def _in_processes(jobs: list[Job], workers: int, progress: Progress) -> Iterator
     left = {job.cell.name: job for job in jobs}
     gpus = cuda_count() if any(job.device == "cuda" for job in jobs) else 0
     while left:
+        suspects = [name for name in left if deaths[name]]
+        batch = [left[name] for name in suspects[:1] or left]  # a suspect runs alone: its next death is its own
         begin = (queue, context.Value("i", 0), gpus)
-        pool = ProcessPoolExecutor(min(workers, len(left)), context, initializer=_begin_worker, initargs=begin)
+        pool = ProcessPoolExecutor(min(workers, len(batch)), context, initializer=_begin_worker, initargs=begin)
         try:
-            for outcome in _drain(pool, list(left.values()), queue, progress):
+            for outcome in _drain(pool, batch, queue, progress):
                 del left[outcome.job.cell.name]
                 yield outcome
         except BrokenProcessPool:
-            for name in _suspects(queue, left, workers):
+            for name in _suspects(queue, batch, left, workers):
                 deaths[name] += 1
                 if deaths[name] >= DEATHS:
                     yield give_up(left.pop(name), f"its worker process died {DEATHS} times (killed, or out of memory)")
@@ -74,11 +77,11 @@ def _told(queue: Queue[tuple[str, int, int]]) -> Iterator[tuple[str, int, int]]:
         return
 
 
-def _suspects(queue: Queue[tuple[str, int, int]], left: dict[str, Job], workers: int) -> list[str]:
-    """The cells that may have been running when a worker died: the first of those that are left."""
+def _suspects(queue: Queue[tuple[str, int, int]], batch: list[Job], left: dict[str, Job], workers: int) -> list[str]:
+    """The cells that may have been running when a worker died: the first of the batch that are left."""
     for _ in _told(queue):
         pass
-    return list(left)[:workers]
+    return [job.cell.name for job in batch if job.cell.name in left][:workers]
 
 
 def _stop(pool: ProcessPoolExecutor) -> None:
@@ -96,6 +99,7 @@ def _begin_worker(queue: Queue[tuple[str, int, int]], workers: Synchronized[int]
     `workers` counts those that have begun."""
     global _queue
     _queue = queue
+    end_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.environ["OMP_NUM_THREADS"] = "1"
     with workers.get_lock():

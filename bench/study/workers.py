@@ -14,6 +14,7 @@ from multiprocessing.process import BaseProcess
 from typing import Any, Literal, Protocol
 
 from bench.errors import CellError, UserError
+from bench.orphan import end_with_parent
 from bench.record import Score
 from bench.switches import Scalar
 
@@ -184,6 +185,7 @@ def _pool(objective: Objective, workers: int) -> Iterator[_Pool]:
 
 def _serve(connection: Connection, objective: Objective) -> None:
     """A worker: takes proposals until its owner is gone.  Ctrl-C is left to the owner."""
+    end_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.environ["OMP_NUM_THREADS"] = "1"
 
