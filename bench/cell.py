@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from baselines.registry import entry
-from bench import checkpoint, seeds, store
+from bench import checkpoint, memory, seeds, store
 from bench.data.catalog import TWINS, info
 from bench.data.dataset import Dataset
 from bench.data.splits import Partition, partition
@@ -29,13 +29,13 @@ from bench.feed import Feed, feed
 from bench.method import Context, Method
 from bench.numeric import Arithmetic, arithmetic
 from bench.optim import build_optimizer
-from bench.predict import predict
+from bench.predict import EvaluationBatch, predict
 from bench.record import DataFacts, EpochLog, Record, Score
 from bench.score import SealedLabels, correct_by_epoch, score
 from bench.select import selections
 from bench.spec import Cell, settings_of
 from bench.switches import flatten
-from bench.train import train_epoch
+from bench.train import first_step, train_epoch
 from bench.trained import save_trained
 
 CHECKPOINT_SECONDS = 30.0  # a kill costs at most this much work, and short epochs are not slowed by writing
@@ -68,12 +68,13 @@ class History:
 @dataclass(frozen=True)
 class Trained:
     """A cell after its last epoch: the method as trained, what it was trained on, and its history, of which the first
-    `restored` epochs came from a checkpoint."""
+    `restored` epochs came from a checkpoint; `evaluation_batch` images were answered at once."""
 
     method: Method
     rows: Partition
     history: History
     restored: int
+    evaluation_batch: int
 
 
 def run_cell(
@@ -89,6 +90,7 @@ def run_cell(
     Raises CellError with the reason when the cell cannot end in a record.
     """
     began = time.monotonic()
+    memory.forget_peak(device)
     with arithmetic(cell.recipe.numeric, device) as numbers:
         trained = train_cell(
             cell, dataset, start, numbers, ("val", "test") if cell.protocol == "honest" else ("test",), report
@@ -97,11 +99,11 @@ def run_cell(
         save_trained(start.folder, cell, trained.method, dataset.classes, len(trained.rows.train), start.key)
     seconds = time.monotonic() - began
     images = sum(log.train_n for log in trained.history.logs[trained.restored :])  # `seconds` are this session's
-    peak = torch.cuda.max_memory_allocated(device) if device.type == "cuda" else _peak_resident_bytes()
     facts = {
         "seconds": round(seconds, 2),
         "images_per_second": round(images / seconds, 1),
-        "peak_memory_bytes": peak,
+        "peak_memory_bytes": memory.peak_bytes(device),
+        "evaluation_batch": trained.evaluation_batch,
         "resumed_after_epoch": trained.restored,
     }
     return finish(cell, dataset, start, trained, {**provenance, **facts})
@@ -123,36 +125,39 @@ def train_cell(
     recipe = cell.recipe
     rows = partition(dataset.train, dataset.test, dataset.digest, cell.protocol, recipe.train_limit, recipe.test_limit)
     labels = dataset.train.labels[rows.train]
-    feeds = _feeds(dataset, rows, numbers, watched)
     method = build(cell, len(dataset.classes), labels, start.weights, numbers)
     optimizer = build_optimizer(method, recipe)
     history = _restore(start, method, optimizer, numbers.device, watched)
     restored = len(history.logs)
-    saved = time.monotonic()
     if watch is not None and history.logs:
         watch(history)
+    parts = {"train": ("train", rows.train), "val": ("train", rows.val), "test": ("test", rows.test)}
+    feeds = {name: feed(dataset, *parts[name], numbers) for name in ("train", *watched)}
+    at_once = EvaluationBatch.on(numbers.device)
+    full = ""
     try:
-        for epoch in range(restored + 1, recipe.epochs + 1):
-            if report is not None:
-                report(epoch - 1, recipe.epochs, history.logs[-1] if history.logs else None)
-            log = train_epoch(method, optimizer, feeds["train"], labels, recipe, cell.seed, epoch)
-            for split in watched:
-                history.logits[split].append(predict(method, feeds[split]))
-            if "val" in watched:
-                right = (history.logits["val"][-1].argmax(dim=1).numpy() == dataset.train.labels[rows.val]).sum()
-                log = replace(log, val_correct=int(right), val_n=len(rows.val))
-            history.logs.append(log)
-            if watch is not None:
-                watch(history)
-            if epoch < recipe.epochs and time.monotonic() - saved >= start.checkpoint_seconds:
-                _save(start, method, optimizer, history)
-                saved = time.monotonic()
-    except torch.cuda.OutOfMemoryError as error:
-        raise CellError(
-            f"out of GPU memory at batch size {recipe.batch_size} and {recipe.image_size} px "
-            f"({str(error).splitlines()[0]}); free the GPU, or run this cell on a larger one"
-        ) from None
-    return Trained(method, rows, history, restored)
+        with checkpoint.Writer(start.folder, start.key) as writer:
+            saved = time.monotonic()
+            for epoch in range(restored + 1, recipe.epochs + 1):
+                if report is not None:
+                    report(epoch - 1, recipe.epochs, history.logs[-1] if history.logs else None)
+                log = train_epoch(method, optimizer, feeds["train"], labels, recipe, cell.seed, epoch)
+                for split in watched:
+                    history.logits[split].append(predict(method, feeds[split], at_once))
+                if "val" in watched:
+                    right = (history.logits["val"][-1].argmax(dim=1).numpy() == dataset.train.labels[rows.val]).sum()
+                    log = replace(log, val_correct=int(right), val_n=len(rows.val))
+                history.logs.append(log)
+                if watch is not None:
+                    watch(history)
+                if epoch < recipe.epochs and time.monotonic() - saved >= start.checkpoint_seconds:
+                    writer.save(_state(method, optimizer, history))
+                    saved = time.monotonic()
+    except torch.OutOfMemoryError as error:
+        full = str(error).splitlines()[0]  # told below: until the error is gone, its traceback holds the memory
+    if full:
+        raise CellError(_too_large(cell, method, feeds["train"], labels, full))
+    return Trained(method, rows, history, restored, at_once.size)
 
 
 def build(cell: Cell, num_classes: int, labels: NDArray[np.int64], weights: Path | None, numbers: Arithmetic) -> Method:
@@ -216,15 +221,6 @@ def finish(
     return record, predictions
 
 
-def _feeds(dataset: Dataset, rows: Partition, numbers: Arithmetic, watched: tuple[str, ...]) -> dict[str, Feed]:
-    feeds = {"train": feed(dataset.train.images, rows.train, numbers)}
-    if "val" in watched:
-        feeds["val"] = feed(dataset.train.images, rows.val, numbers)
-    if "test" in watched:
-        feeds["test"] = feed(dataset.test.images, rows.test, numbers)
-    return feeds
-
-
 def _restore(
     start: Start, method: Method, optimizer: torch.optim.Optimizer, device: torch.device, watched: tuple[str, ...]
 ) -> History:
@@ -239,14 +235,26 @@ def _restore(
     return History(logs, {split: list(state["logits"][split].cpu().unbind()) for split in watched})
 
 
-def _save(start: Start, method: Method, optimizer: torch.optim.Optimizer, history: History) -> None:
-    state = {
+def _state(method: Method, optimizer: torch.optim.Optimizer, history: History) -> dict[str, Any]:
+    return {
         "method": method.state_dict(),
         "optimizer": optimizer.state_dict(),
         "logs": json.dumps([asdict(log) for log in history.logs]),
         "logits": {split: torch.stack(found) for split, found in history.logits.items()},
     }
-    checkpoint.save(start.folder, start.key, state)
+
+
+def _too_large(cell: Cell, method: Method, images: Feed, labels: NDArray[np.int64], said: str) -> str:
+    """What to tell of a GPU whose memory was full, with the batch that would have fitted."""
+    recipe, device = cell.recipe, images.arithmetic.device
+    peaks = memory.probed(lambda size: first_step(method, images, labels[:size], recipe, cell.seed), device)
+    fits = memory.largest_batch(peaks, memory.within_reach(device)) if peaks else None
+    few = " and ".join(map(str, memory.PROBES))
+    about = f"about {fits} images would fit, by the peak memory of steps on {few}" if fits else f"not even {few} fit"
+    return (
+        f"out of GPU memory at batch size {recipe.batch_size} and {recipe.image_size} px: {about}; a recipe's batch is "
+        f"never changed silently: free the GPU or use a larger one ({said})"
+    )
 
 
 def _axes(cell: Cell) -> dict[str, Any]:
@@ -275,9 +283,3 @@ def _facts(cell: Cell, dataset: Dataset, rows: Partition) -> DataFacts:
         train_per_class=tuple(np.bincount(dataset.train.labels[rows.train], minlength=classes).tolist()),
         test_per_class=tuple(np.bincount(dataset.test.labels[rows.test], minlength=classes).tolist()),
     )
-
-
-def _peak_resident_bytes() -> int:
-    import resource
-
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

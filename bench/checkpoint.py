@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import logging
 import zipfile
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
@@ -17,6 +18,51 @@ CURRENT, PREVIOUS = "checkpoint.pt", "checkpoint.previous.pt"
 # What torch.load raises for a file that is cut, filled with zeros, or holds more than tensors.
 _DAMAGE = (RuntimeError, OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile, UnpicklingError)
 log = logging.getLogger(__name__)
+
+
+class Writer:
+    """Writes the checkpoints of one cell in a thread of its own, so that training waits for a copy and not for a disk.
+
+    At most one write is under way: a disk that is slower than training slows it down and piles nothing up.  Used as a
+    context manager, whose end waits for the last write.  What a write raised (OSError where the disk is full) is
+    raised at the next `save` or at the end, unless another error is on its way.
+    """
+
+    def __init__(self, folder: Path, key: str) -> None:
+        self.folder, self.key = folder, key
+        self._thread = ThreadPoolExecutor(1, "checkpoint")
+        self._writing: Future[None] | None = None
+
+    def save(self, state: dict[str, Any]) -> None:
+        """Take `state` as it is now; it may change as soon as this returns."""
+        self._wait()
+        self._writing = self._thread.submit(save, self.folder, self.key, on_host(state))
+
+    def __enter__(self) -> Writer:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self._thread.shutdown(wait=True)
+        if kind is None:
+            self._wait()
+        elif self._writing is not None and (fault := self._writing.exception()) is not None:
+            log.warning("the last checkpoint was not written either (%s)", fault)
+
+    def _wait(self) -> None:
+        if self._writing is not None:
+            self._writing.result()
+
+
+def on_host(state: Any) -> Any:
+    """`state` with every tensor copied to host memory, in lists, tuples and dicts of any depth."""
+    match state:
+        case torch.Tensor():
+            return state.detach().to("cpu", copy=True)
+        case dict():
+            return {name: on_host(value) for name, value in state.items()}
+        case list() | tuple():
+            return type(state)(on_host(value) for value in state)
+    return state
 
 
 def save(folder: Path, key: str, state: dict[str, Any]) -> None:

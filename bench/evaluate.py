@@ -87,7 +87,7 @@ def evaluate(
     method, size, sha256, notes = load(checkpoint, name)
     dataset = open_source(replace(source, class_order=class_order), size, command.writable(runs) / "cache")
     with arithmetic("faithful", chosen) as numbers:
-        images = feed(dataset.test.images, np.arange(len(dataset.test)), numbers)
+        images = feed(dataset, "test", np.arange(len(dataset.test)), numbers)
         predicted = predict(method.to(chosen), images).argmax(dim=1).numpy()
     confusion = metrics.confusion_matrix(dataset.test.labels, predicted, len(dataset.classes))
     expected = _expected(name, len(dataset.test))

@@ -33,6 +33,7 @@ NEUTRAL = frozenset(
         "record",
         "provenance",
         "checkpoint",
+        "memory",
         "spec",
         "recipe",
         "switches",

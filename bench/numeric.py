@@ -1,8 +1,9 @@
 """In which arithmetic does a cell run?  Two declared numeric modes; nothing about them is left to a default of torch.
 
 `faithful` is fp32 without TF32 and with deterministic algorithms.  `fast` is bf16 autocast in channels_last with fp32
-weights and losses (CUDA; on a CPU without bf16 units it would only be slower).  A CPU cell runs on one thread, because
-one, two and four threads differ from the first forward on; several cells side by side use the other cores.
+weights and losses; a CPU runs the same arithmetic, to compare accuracies and not for speed.  Neither compiles:
+bench.perf measures what that gains, and a number would come to depend on a compiler.  A CPU cell runs on one thread,
+because one, two and four threads differ from the first forward on; several cells side by side use the other cores.
 """
 
 from __future__ import annotations
@@ -61,8 +62,7 @@ def arithmetic(numeric: str, device: torch.device) -> Iterator[Arithmetic]:
     torch.backends.cudnn.benchmark = False  # it may choose another algorithm in each run
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = not faithful
     try:
-        fast = not faithful and device.type == "cuda"
-        yield Arithmetic(device, fast, torch.channels_last if fast else torch.contiguous_format)
+        yield Arithmetic(device, not faithful, torch.contiguous_format if faithful else torch.channels_last)
     finally:
         torch.set_num_threads(before[0])
         torch.use_deterministic_algorithms(before[1])

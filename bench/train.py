@@ -12,7 +12,7 @@ from torch import Tensor
 from bench import seeds
 from bench.data.draws import preset
 from bench.errors import CellError
-from bench.feed import Feed
+from bench.feed import Feed, on_device
 from bench.method import Batch, Method, Step
 from bench.optim import learning_rate, minimise, set_learning_rate
 from bench.recipe import Recipe
@@ -49,7 +49,7 @@ def train_epoch(
         torch.manual_seed(seeds.step_seed(seed, epoch))
         for number, (positions, again) in enumerate(zip(batches, repeats, strict=True)):
             set_learning_rate(optimizer, learning_rate(recipe, epoch, number / len(batches)))
-            index = torch.from_numpy(positions).to(device)
+            index = on_device(positions, device)
             batch = Batch(feed.augmented(positions, again, spec, seed, epoch), targets[index], index, epoch)
             with feed.arithmetic.forward():
                 step = method.step(batch)
@@ -64,6 +64,19 @@ def train_epoch(
         with torch.no_grad():
             method.after_epoch(epoch)
     return tally.log(epoch, learning_rate(recipe, epoch))
+
+
+def first_step(method: Method, feed: Feed, labels: NDArray[np.int64], recipe: Recipe, seed: int) -> None:
+    """Forward and backward on the first images, as many as there are `labels`: what a step takes of memory, not what it
+    learns.  The method's gradients are left behind."""
+    method.train()
+    positions = np.arange(len(labels))
+    images = feed.augmented(positions, np.zeros_like(positions), preset(recipe.augment, recipe.image_size), seed, 1)
+    device = feed.arithmetic.device
+    batch = Batch(images, torch.from_numpy(labels).to(device), torch.from_numpy(positions).to(device), 1)
+    with feed.arithmetic.forward():
+        step = method.step(batch)
+    step.loss.backward()
 
 
 def epoch_order(sampler: str, seed: int, epoch: int, labels: NDArray[np.int64]) -> NDArray[np.int64]:

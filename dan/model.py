@@ -53,5 +53,6 @@ class DAN(nn.Module):
         features = self.features(images)  # (N, 512, h, w)
         heads = torch.stack([head(features) for head in self.attention_heads], dim=1)  # (N, K, 512)
         if self.options.fusion == "log_softmax" and self.options.heads > 1:  # deviates: L9
-            heads = F.log_softmax(heads, dim=1)
+            # In single precision at least: CUDA's autocast sees to it, a CPU's does not.
+            heads = F.log_softmax(heads, dim=1, dtype=torch.promote_types(heads.dtype, torch.float32))
         return DanOutput(self.bn(self.fc(heads.sum(dim=1))), features, heads)

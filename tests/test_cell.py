@@ -161,15 +161,3 @@ def test_a_truncated_checkpoint_falls_back_to_the_one_before_it(tmp_path, caplog
     newest.write_bytes(newest.read_bytes()[:100])
     assert checkpoint.load(tmp_path, "key", CPU) == {"epoch": 1}
     assert "is damaged" in caplog.text
-
-
-def test_evaluation_in_other_batches_gives_the_same_classes(tiny, tiny_cell, tmp_path):
-    from bench.feed import feed
-    from bench.predict import predict
-
-    with arithmetic("faithful", CPU) as numbers:
-        trained = train_cell(tiny_cell, tiny, Start("key", tmp_path), numbers, ("test",))
-        images = feed(tiny.test.images, trained.rows.test, numbers)
-        one, many = (predict(trained.method, images, size) for size in (1, 18))
-    assert torch.equal(one.argmax(1), many.argmax(1))
-    assert torch.allclose(one, many, atol=1e-5)

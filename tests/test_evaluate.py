@@ -133,5 +133,5 @@ def test_a_cells_own_weights_answer_as_the_cell_did(tiny, tiny_dan, tmp_path):
     method, info = load_trained(content, tmp_path / WEIGHTS)
     assert (info.method, info.classes, info.image_size) == ("dan", ("a", "b", "c"), 32)
     with arithmetic("faithful", cpu) as numbers, np.load(tmp_path / "p.npz") as stored:
-        logits = predict(method, feed(tiny.test.images, np.arange(18), numbers))
+        logits = predict(method, feed(tiny, "test", np.arange(18), numbers))
         np.testing.assert_array_equal(logits.numpy(), stored["logits_last"])

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import pytest
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from baselines.registry import METHODS
 from bench.method import Batch, Context, Method, Step
@@ -176,12 +177,22 @@ def test_one_seed_builds_one_method_and_takes_one_first_step(run: Run) -> None:
     assert torch.equal(step.logits, run.steps[0].logits)
 
 
-def test_losses_and_own_state_stay_in_single_precision_under_autocast(run: Run) -> None:
-    method = build(run.name).train()
+def test_losses_and_own_state_stay_in_single_precision_under_autocast(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    method, given = build(run.name).train(), []
+    cross_entropy = functional.cross_entropy
+
+    def watched(logits: Tensor, *others: object, **options: object) -> Tensor:
+        given.append(logits.dtype)
+        return cross_entropy(logits, *others, **options)
+
+    monkeypatch.setattr(functional, "cross_entropy", watched)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         step = method.step(batch())
         with torch.no_grad():
             method.after_step(batch(), step)
+    assert given and set(given) == {torch.float32}
     assert step.loss.dtype == torch.float32
     assert torch.isfinite(step.loss)
     assert {key: value.dtype for key, value in method.state_dict().items()} == {

@@ -129,7 +129,6 @@ def test_help_and_plans_import_nothing_heavy(arguments, tmp_path):
         (("--suite", "smoke", "--data", "/nowhere"), "--data /nowhere is not a folder"),
         (("--suite", "smoke", "--only", "rafdb/den/*"), "fits no cell"),
         (("--suite", "smoke", "--seeds", "3-1"), "--seeds 3-1"),
-        (("--suite", "smoke", "--numeric", "fast"), "--numeric fast"),
         (("--suite", "smoke", "--jobs", "0"), "--jobs 0: at least one"),
         (("--suite", "smoke", "--data", "."), "no dataset below . (looked for rafdb: "),
         (("--suite", "smoke", "--pretrained", "msceleb"), "--pretrained msceleb"),

@@ -114,7 +114,9 @@ def _run(job: Job, folder: Path, progress: Progress, began: float) -> Outcome:
         store.save(job.results, name, record, predictions)
     checkpoint.clear(folder)
     last, seconds = record.scores["last"], time.monotonic() - began
-    return Outcome(job, "done", f"{name}: last epoch {last.correct}/{last.n} correct, {seconds:.0f} s", seconds)
+    peak = record.provenance["peak_memory_bytes"] / 2**30
+    line = f"{name}: last epoch {last.correct}/{last.n} correct, {seconds:.0f} s, peak memory {peak:.2f} GiB"
+    return Outcome(job, "done", line, seconds)
 
 
 def _failed(job: Job, reason: str, said: str, began: float) -> Outcome:
