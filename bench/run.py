@@ -18,6 +18,7 @@ from bench.data.find import looked_for
 from bench.data.source import Source, at_hand, known_digest, open_source
 from bench.device import cuda_count, cuda_present
 from bench.errors import UserError, unknown
+from bench.launch.claim import sweep
 from bench.launch.job import Job
 from bench.launch.local import launch
 from bench.plan import Planned, describe, matching, plan, summary
@@ -29,6 +30,7 @@ EXAMPLE = """examples:
   python -m bench.run --suite paper                           every dataset that is found, rendered twins where none is
   python -m bench.run --suite paper --data ~/faces --plan     what would be run, and why
   python -m bench.run --suite paper --only 'rafdb/dan/*' --seeds 0-2
+  python -m bench.run --suite smoke --prove 20                kill it 20 times, finish it, compare
 """
 WEIGHTS = ("none", "msceleb", "imagenet")
 
@@ -44,7 +46,10 @@ class Weights:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns its exit code."""
-    options = _parser().parse_args(arguments)
+    given = tuple(sys.argv[1:] if arguments is None else arguments)
+    options = _parser().parse_args(given)
+    if options.prove:
+        return command.finish(lambda: _prove_by_kills(options, given), "interrupted: a proof begins anew each time")
     again = "interrupted: what is finished is kept; the same command goes on from here"
     return command.finish(lambda: _run(options), again)
 
@@ -81,9 +86,22 @@ def _run(options: argparse.Namespace) -> int:
     say(summary(todo, workers))
     failed = _launch(todo, sources, options, weights, device, workers)
     failed += sum(item.state == "failed" for item in todo)
+    sweep(options.results)
     _render(suite, options.results)
     _track(options.results, runs)
     return 1 if failed else 0
+
+
+def _prove_by_kills(options: argparse.Namespace, given: tuple[str, ...]) -> int:
+    """Exit code 1 where a run that was killed did not end as the reference did."""
+    from bench.prove.proof import prove
+
+    if options.prove < 0:
+        raise UserError(f"--prove {options.prove}: write how many times the run is killed, such as 20")
+    load_suite(options.suite)  # its mistakes are told before anything is run
+    command.writable(options.runs)
+    own_data = bool(options.root) or command.data_folder(options.data) is not None
+    return prove(options.prove, (*given, "--budget", options.budget or "quick"), options.runs, own_data)
 
 
 def _device(options: argparse.Namespace) -> str:
@@ -165,8 +183,11 @@ def _launch(
             assert item.key is not None
             source = sources[item.cell.dataset]
             keep = item.cell.seed == first[item.cell.row]  # a model to look at for each row, not a disk full of them
+            places = (options.results, options.runs)
             jobs.append(
-                Job(item.cell, item.key, source, options.results, options.runs, device, own.path, own.sha256, keep)
+                Job(
+                    item.cell, item.key, source, *places, device, own.path, own.sha256, keep, options.checkpoint_seconds
+                )
             )
     epochs = {job.cell.name: job.cell.recipe.epochs for job in jobs}
     failed = 0
@@ -269,6 +290,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--jobs", type=int, metavar="N", help="cells at once (default: one a core, one a GPU)")
     parser.add_argument("--results", type=Path, default=Path("results"), help="records and tables (default results/)")
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="cache, checkpoints, MLflow (default runs/)")
+    parser.add_argument(
+        "--checkpoint-seconds", type=float, metavar="S", help="between two checkpoints of a cell (default 30)"
+    )
+    parser.add_argument(
+        "--prove", type=int, default=0, metavar="N", help="kill the run N times at random moments, finish it, compare"
+    )
     parser.add_argument("--retry-failed", action="store_true", help="run failed cells again")
     parser.add_argument("--fail-fast", action="store_true", help="stop at the first failure")
     return parser

@@ -38,6 +38,18 @@ def claimed(results: Path, folder: Path, cell: str, patience: float = 0.0) -> It
                 claim.parent.rmdir()  # fails while another cell is being run
 
 
+def sweep(results: Path) -> None:
+    """Remove the claims that killed processes left behind."""
+    from filelock import FileLock, Timeout
+
+    folder = results / CLAIMS
+    for claim in folder.glob("*.lock"):
+        with suppress(OSError, Timeout), FileLock(claim, timeout=0):
+            claim.unlink()
+    with suppress(OSError):
+        folder.rmdir()
+
+
 def claim_path(results: Path, cell: str) -> Path:
     """The lock of a cell beside its results.  A cell's name can be too long for a file's, its digest cannot."""
     return results / CLAIMS / f"{hashlib.sha256(cell.encode()).hexdigest()[:32]}.lock"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -31,6 +31,7 @@ class Job:
     weights: Path | None
     weights_sha256: str | None
     keep_weights: bool
+    checkpoint_seconds: float | None = None  # between two checkpoints; None is bench/cell.py's own
 
 
 @dataclass(frozen=True)
@@ -89,6 +90,9 @@ def _run(job: Job, folder: Path, progress: Progress, began: float) -> Outcome:
     from bench.provenance import provenance
 
     name = job.cell.name
+    start = Start(job.key, folder, job.weights, job.weights_sha256, keep_weights=job.keep_weights)
+    if job.checkpoint_seconds is not None:
+        start = replace(start, checkpoint_seconds=job.checkpoint_seconds)
     device = choose_device(job.device)
     label = torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
     try:
@@ -100,7 +104,7 @@ def _run(job: Job, folder: Path, progress: Progress, began: float) -> Outcome:
         record, predictions = run_cell(
             job.cell,
             dataset,
-            Start(job.key, folder, job.weights, job.weights_sha256, keep_weights=job.keep_weights),
+            start,
             device,
             provenance(label) | {"sources": sources(job.cell.method)},
             lambda epoch, epochs, _: progress(name, epoch, epochs),

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from bench import store
 from bench.data.source import Source
+from bench.launch.claim import sweep
 from bench.launch.job import Job
 from bench.launch.local import launch
 from bench.plan import plan
@@ -78,6 +79,7 @@ def run_cells(todo: Iterable[Cell], digest: str, place: Place, say: Said) -> int
     for number, outcome in enumerate(launch(jobs, place.jobs, lambda name, epoch, epochs: None), 1):
         say(f"[{number}/{len(jobs)}] {outcome.line}")
         failed += outcome.state == "failed"
+    sweep(place.results)
     return failed
 
 

@@ -113,12 +113,16 @@ def without_test(dataset: Dataset) -> Dataset:
 
 def _validation_labels(cell: Cell, dataset: Dataset) -> NDArray[np.int64]:
     recipe = cell.recipe
-    rows = partition(dataset.train, dataset.test, dataset.digest, cell.protocol, recipe.train_limit, recipe.test_limit)
-    if not rows.val.size:
+    limits = (recipe.train_limit, recipe.test_limit)
+    try:
+        val = partition(dataset.train, dataset.test, dataset.digest, cell.protocol, *limits).val
+    except ValueError:  # scikit-learn's: no class has an image for each fold
+        val = np.empty(0, dtype=np.int64)
+    if not val.size:
         raise UserError(
             f"{dataset.name} has too few training images ({len(dataset.train)}) to hold out a validation split"
         )
-    return dataset.train.labels[rows.val]
+    return dataset.train.labels[val]
 
 
 def _counts(labels: NDArray[np.int64], predicted: NDArray[np.int64], num_classes: int, epoch: int) -> Score:

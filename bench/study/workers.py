@@ -117,6 +117,8 @@ def attempt(objective: Objective, params: Mapping[str, Scalar], tell: Tell) -> E
         state, reason = ("error" if _out_of_memory(error) else "diverged"), str(error)
     except UserError as error:
         state, reason = "error", str(error)
+    except OSError as error:  # a full disk is no finding either
+        state, reason = "error", f"a trial cannot be kept ({error.strerror or error}); free some space and run again"
     return Ending(state, scores, reason, round(time.monotonic() - began, 2))
 
 
