@@ -19,6 +19,7 @@ from bench.record import Record
 from bench.report import pages, recompute, reported_audit
 from bench.report.places import Place, places
 from bench.report.table_rows import Conditions, Finished, conditions_of
+from bench.robustness import text as robustness
 
 Staleness = Callable[[Record], str]  # why the cell of a record would be run again now; empty where it would not
 
@@ -40,6 +41,7 @@ def audit(results: Path, stale: Staleness | None = None) -> tuple[list[str], str
             found += [f"{where}: {problem}" for where in _named(name, selection, listed)]
     found += _stale(material.finished, stale) if stale else []
     found += _mixed(material.finished)
+    found += robustness.problems(results, material.finished.records)
     found += reported_audit.problems(material.reported)
     found += tables.differing(results, suites, material) if suites else []
     checked = f"{plural(len(material.finished.records), 'record')}, {plural(len(suites), 'suite')} of tables"

@@ -63,6 +63,7 @@ def _run(options: argparse.Namespace) -> int:
     weights = parse_weights(options.pretrained)
     sources = _sources(suite, options, budget)
     cells = matching(_cells(suite, sources, options, budget, weights), options.only)
+    everything = sources
     sources = {cell.dataset: sources[cell.dataset] for cell in cells}
     workers = options.jobs or (cuda_count() if device == "cuda" else os.cpu_count() or 1)
     say(f"suite {suite.name}, budget {budget}" + ("" if options.budget else " (chosen by the device)"))
@@ -87,6 +88,8 @@ def _run(options: argparse.Namespace) -> int:
     failed = _launch(todo, sources, options, weights, device, workers)
     failed += sum(item.state == "failed" for item in todo)
     sweep(options.results)
+    if any(table.kind == "robustness" for table in suite.tables):
+        failed += _robustness(todo, everything, options, device)
     _render(suite, options.results)
     _track(options.results, runs)
     return 1 if failed else 0
@@ -209,6 +212,28 @@ def _launch(
     return failed
 
 
+def _robustness(todo: Sequence[Planned], sources: dict[str, Source], options: argparse.Namespace, device: str) -> int:
+    """Measure the kept weights on corrupted images and on the other datasets at hand; returns how many could not be."""
+    from functools import cache
+
+    from bench.numeric import choose_device
+    from bench.plan import checkpoint_folder
+    from bench.robustness.measure import measure_all
+    from bench.store import load
+
+    records = {item.cell.name: load(options.results, item.cell.name) for item in todo}
+    return measure_all(
+        [item.cell for item in todo],
+        {name: record.key for name, record in records.items() if record is not None},
+        lambda cell: checkpoint_folder(options.runs, cell),
+        cache(lambda name, size: open_source(sources[name], size, options.runs / "cache")),
+        list(sources),
+        options.results,
+        choose_device(device),
+        say,
+    )
+
+
 def _render(suite: Suite, results: Path) -> None:
     from bench.tables import render
 
@@ -261,7 +286,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog=EXAMPLE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--suite", required=True, help="paper, honest, deviations or smoke")
+    parser.add_argument("--suite", required=True, help="paper, honest, methods, deviations, robustness or smoke")
     parser.add_argument(
         "--data", type=Path, help=f"folder below which datasets are looked for (default ${command.DATA_VARIABLE})"
     )

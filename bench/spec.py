@@ -14,7 +14,7 @@ from bench.switches import Scalar, full_name, resolve, short_name
 
 Protocol = Literal["paper", "honest"]
 Budget = Literal["quick", "full"]
-Kind = Literal["comparison", "ablation", "curve", "cost"]
+Kind = Literal["comparison", "ablation", "curve", "cost", "robustness"]
 Variant = tuple[tuple[str, Scalar], ...]
 # The reserved switches: `recipe=own` trains under the recipe of the method's authors, `recipe.epochs=10` changes one
 # field.

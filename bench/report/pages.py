@@ -10,7 +10,7 @@ from typing import get_args
 from bench.cost import COSTS, Cost, read_costs
 from bench.data.catalog import DATASETS
 from bench.markdown import Page, Section, bullets, link
-from bench.report import accuracy_table, all_verdicts, cost_table, predictions_page, verdicts_page
+from bench.report import accuracy_table, all_verdicts, cost_table, predictions_page, robustness_page, verdicts_page
 from bench.report import reported as reported_numbers
 from bench.report.reported import Reported
 from bench.report.stored import Stored
@@ -95,6 +95,11 @@ def _pages(suite: Suite, material: Material) -> Iterator[tuple[str, Page]]:
             if material.costs:
                 yield table.id, cost_table.page(table, material.costs, material.reported)
             continue
+        if table.kind == "robustness":
+            for dataset in datasets_of(table, suite, material.finished):
+                inputs = (dataset, suite, material.finished, material.reported, material.results)
+                yield f"{table.id}-{dataset}", robustness_page.page(table, *inputs)
+            continue
         for dataset in datasets_of(table, suite, material.finished):
             whole = with_tuned_rows(table, dataset, suite, material)
             page = accuracy_table.page(whole, dataset, suite, material.finished, material.reported)
@@ -108,10 +113,15 @@ def _pages(suite: Suite, material: Material) -> Iterator[tuple[str, Page]]:
         yield VERDICTS, verdicts_page.page(suite, material.finished, material.reported, material.costs)
 
 
+def accuracy_tables(suite: Suite) -> tuple[Table, ...]:
+    """The tables of a suite whose numbers are the accuracies of records."""
+    return tuple(table for table in suite.tables if table.kind in ("comparison", "ablation", "curve"))
+
+
 def tables_by_dataset(suite: Suite, material: Material) -> dict[str, list[Table]]:
     """The accuracy tables of each dataset with results, with the rows of tuned winners."""
     found: dict[str, list[Table]] = {}
-    for table in suite.tables:
+    for table in accuracy_tables(suite):
         for dataset in datasets_of(table, suite, material.finished):
             found.setdefault(dataset, []).append(with_tuned_rows(table, dataset, suite, material))
     return found

@@ -7,7 +7,15 @@ from dataclasses import dataclass
 
 from bench.report import all_verdicts, front_page
 from bench.report.accuracy_table import TITLES
-from bench.report.pages import PREDICTIONS, VERDICTS, Material, datasets_of, tables_by_dataset, with_tuned_rows
+from bench.report.pages import (
+    PREDICTIONS,
+    VERDICTS,
+    Material,
+    accuracy_tables,
+    datasets_of,
+    tables_by_dataset,
+    with_tuned_rows,
+)
 from bench.report.predictions_rows import lines_of
 from bench.report.table_lines import layout
 from bench.report.table_rows import HEADLINE, ORACLE
@@ -43,7 +51,7 @@ def places(suites: Iterable[Suite], material: Material) -> list[Place]:
 
 
 def _tables(suite: Suite, material: Material) -> Iterator[Place]:
-    for table in suite.tables:
+    for table in accuracy_tables(suite):
         for dataset in datasets_of(table, suite, material.finished):
             whole = with_tuned_rows(table, dataset, suite, material)
             for line in layout(whole, dataset, suite, material.finished, material.reported).lines:

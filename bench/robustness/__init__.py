@@ -1,0 +1,1 @@
+"""How well do kept weights answer worse images, or images from elsewhere?  Measured once, rendered without weights."""
