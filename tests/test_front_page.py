@@ -8,7 +8,8 @@ import fake_results
 import pytest
 from rendered import DIGEST, fill_full, fill_twin, prepare, suite
 
-from bench import tables
+from bench import store, tables
+from bench.figures import manifest
 
 
 @pytest.fixture
@@ -23,6 +24,24 @@ def front(results: Path) -> str:
 
 def answer(text: str) -> str:
     return text.split("## The answer\n\n")[1].split("\n\n")[0]
+
+
+def draw(results: Path, *stems: str) -> None:
+    """Files that stand for figures of DAN's first cell, and the list of them."""
+    cell = fake_results.cell("rafdb-twin", "dan").name
+    record = store.load(results, cell)
+    assert record is not None
+    folder = results / "figures" / "paper"
+    folder.mkdir(parents=True)
+    for stem in stems:
+        (folder / f"{stem}.png").write_bytes(b"png")
+        (folder / f"{stem}.csv").write_text("a\n")
+    digests = (manifest.sha256(b"png"), manifest.sha256(b"a\n"))
+    entries = {
+        stem: manifest.Entry(f"Title of {stem}", "Its caption.", "records", {cell: record.digest}, *digests)
+        for stem in stems
+    }
+    manifest.write(results, "paper", entries)
 
 
 def test_a_rehearsal_says_so_in_the_first_line_and_confirms_nothing(results: Path) -> None:
@@ -69,15 +88,23 @@ def test_full_runs_are_counted_by_verdict(results: Path) -> None:
 def test_pictures_are_shown_with_caption_and_data_and_there_need_be_none(results: Path) -> None:
     fill_twin(results)
     assert "## Pictures" not in front(results)
-    folder = results / "figures" / "paper"
-    folder.mkdir(parents=True)
-    (folder / "confusion-rafdb-twin.png").write_bytes(b"png")
-    (folder / "confusion-rafdb-twin.csv").write_text("a\n")
-    text = front(results).split("## Pictures\n\n")[1]
-    assert (
-        "](figures/paper/confusion-rafdb-twin.png)" in text and "[data](figures/paper/confusion-rafdb-twin.csv)" in text
-    )
-    assert "RAF-DB (basic) twin (rendered faces)" in text.split("\n\n")[1]
+    draw(results, "confusion-rafdb-twin", "confusion-sfew-twin", "cost-accuracy-rafdb-twin")
+    text = front(results).split("## Pictures\n\n")[1].split("\n## ")[0]
+    assert "![Title of confusion-rafdb-twin](figures/paper/confusion-rafdb-twin.png)" in text
+    assert "Its caption. ([data](figures/paper/confusion-rafdb-twin.csv))" in text
+    assert "![Title of confusion-sfew-twin]" not in text, "one of each kind; the others are linked"
+    assert "[Title of confusion-sfew-twin](figures/paper/confusion-sfew-twin.png)" in text
+    whole = (results / "tables" / "paper" / "figures.md").read_text(encoding="utf-8")
+    assert whole.count("![") == 3 and "](../../figures/paper/confusion-sfew-twin.csv)" in whole
+
+
+def test_a_picture_of_other_records_is_named_and_not_shown(results: Path) -> None:
+    fill_twin(results)
+    draw(results, "confusion-rafdb-twin")
+    fake_results.finish(results, fake_results.cell("rafdb-twin", "dan"), (1, 2, 3), digest=DIGEST["first"])
+    text = front(results)
+    assert "![" not in text
+    assert "- Title of confusion-rafdb-twin: its cell rafdb-twin/dan/default" in text
 
 
 def test_every_link_leads_to_a_file(results: Path) -> None:

@@ -141,7 +141,8 @@ def _gains(gains: Sequence[Gain], against: str) -> list[str]:
     verdict = (
         "none of these intervals excludes 0, so no gain is shown"
         if not clear
-        else f"{clear} of {plural(len(gains), 'such interval')} exclude{'s' * (clear == 1)} 0, uncorrected for their number"
+        else f"{clear} of {plural(len(gains), 'such interval')} exclude{'s' * (clear == 1)} 0, "
+        "uncorrected for their number"
     )
     return [f"{kind} {against} differs from ResNet-18 by {_joined(listed)} points: {verdict}."]
 

@@ -11,10 +11,11 @@ from bench.markdown import Page, Section, bullets, link
 from bench.report import accuracy_table, all_verdicts, answer, pictures, verdicts_page
 from bench.report import reported as printed
 from bench.report.footers import COLUMNS
-from bench.report.pages import VERDICTS, Material, datasets_of, with_tuned_rows
+from bench.report.pages import FIGURES, VERDICTS, Material, datasets_of, with_tuned_rows
 from bench.report.reported import Reported
 from bench.spec import Suite, Table
 
+SHOWN = ("paper", "heads")  # suites whose pictures the front page shows; of others it names the page
 FILES = Path(__file__).with_name("what_files_mean.md")
 FOOTERS = (
     "Each table's own page states its data digest, protocol, budget, seeds, weights and machines, and every row that "
@@ -43,7 +44,7 @@ def page(suites: Sequence[Suite], pages: Mapping[str, Page], material: Material)
             Section("The paper's figures, verdict by verdict", whole),
             Section("Comparison with the baseline", _tables(suite, pages, material)),
             Section("Every page", _links(suites, pages, material.results)),
-            Section("Pictures", pictures.section(pictures.pictures(material.results))),
+            Section("Pictures", _pictures(suites, material)),
             Section("What each file here means", FILES.read_text(encoding="utf-8").rstrip("\n")),
         ),
         footers=FOOTERS,
@@ -99,6 +100,18 @@ def _tables(suite: Suite | None, pages: Mapping[str, Page], material: Material) 
         if name in pages:
             parts.append(f"### {link(pages[name].heading, f'tables/{name}')}\n\n{pages[name].status}\n\n{brief}")
     return "\n\n".join(parts)
+
+
+def _pictures(suites: Sequence[Suite], material: Material) -> str:
+    """One picture of each kind from every suite, with links to the others."""
+    parts = []
+    for suite in sorted(suites, key=lambda suite: (suite.name != "paper", suite.name)):
+        drawn = pictures.pictures(material.results, suite.name, material.finished.records)
+        everything = link(f"figures of suite `{suite.name}`", f"tables/{suite.name}/{FIGURES}.md")
+        parts.append(pictures.highlights(drawn, everything) if suite.name in SHOWN else "")
+        if drawn and suite.name not in SHOWN:
+            parts.append(f"More: {everything}.")
+    return "\n\n".join(part for part in parts if part)
 
 
 def _links(suites: Sequence[Suite], pages: Mapping[str, Page], results: Path) -> str:

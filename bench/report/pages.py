@@ -10,7 +10,15 @@ from typing import get_args
 from bench.cost import COSTS, Cost, read_costs
 from bench.data.catalog import DATASETS
 from bench.markdown import Page, Section, bullets, link
-from bench.report import accuracy_table, all_verdicts, cost_table, predictions_page, robustness_page, verdicts_page
+from bench.report import (
+    accuracy_table,
+    all_verdicts,
+    cost_table,
+    pictures,
+    predictions_page,
+    robustness_page,
+    verdicts_page,
+)
 from bench.report import reported as reported_numbers
 from bench.report.reported import Reported
 from bench.report.stored import Stored
@@ -20,7 +28,7 @@ from bench.study.tuned import Winner, budgets_line, tuned_variants, with_tuned
 from bench.suite_file import load_suite, suite_names
 
 PROJECT_RESULTS = Path(__file__).resolve().parents[2] / "results"  # printed figures and counts are facts, not runs
-PREDICTIONS, VERDICTS = "predictions", "verdicts"  # names of pages
+PREDICTIONS, VERDICTS, FIGURES = "predictions", "verdicts", "figures"  # names of pages
 
 
 @dataclass(frozen=True)
@@ -109,6 +117,8 @@ def _pages(suite: Suite, material: Material) -> Iterator[tuple[str, Page]]:
         page = predictions_page.page(tables, dataset, suite, material.finished, material.reported, material.stored)
         if any(section.body for section in page.sections):
             yield f"{PREDICTIONS}-{dataset}", page
+    if drawn := pictures.pictures(material.results, suite.name, material.finished.records):
+        yield FIGURES, pictures.page(suite, drawn)
     if all_verdicts.judged(suite, material.finished, material.reported):
         yield VERDICTS, verdicts_page.page(suite, material.finished, material.reported, material.costs)
 
