@@ -11,10 +11,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from bench.data.augment import IMAGENET_MEAN, IMAGENET_STD, normalisation_table
 from bench.data.dataset import Dataset, Split
 from bench.data.splits import partition, shuffled
 from bench.errors import UserError
-from bench.feed import feed
+from bench.feed import Feed
 from bench.method import Method
 from bench.numeric import Arithmetic, arithmetic
 from bench.predict import predict
@@ -111,7 +112,9 @@ def _test_rows(cell: Cell, dataset: Dataset) -> NDArray[np.int64]:
 
 
 def _predicted(method: Method, images: NDArray[np.uint8], numbers: Arithmetic) -> NDArray[np.float32]:
-    return predict(method, feed(images, np.arange(len(images)), numbers)).numpy()
+    table = normalisation_table(IMAGENET_MEAN, IMAGENET_STD).to(numbers.device)
+    rows = np.arange(len(images), dtype=np.int64)
+    return predict(method, Feed(images, rows, None, table, numbers)).numpy()
 
 
 def _digits(classes: NDArray[np.integer]) -> str:
