@@ -30,7 +30,7 @@ EXAMPLE = """examples:
   python -m bench.run --suite paper                           every dataset that is found, rendered twins where none is
   python -m bench.run --suite paper --data ~/faces --plan     what would be run, and why
   python -m bench.run --suite paper --only 'rafdb/dan/*' --seeds 0-2
-  python -m bench.run --suite smoke --prove 20                kill it 20 times, finish it, compare
+  python -m bench.run --suite proof --prove 20                kill it 20 times, finish it, compare
 """
 WEIGHTS = ("none", "msceleb", "imagenet")
 

@@ -59,8 +59,8 @@ def _run(options: argparse.Namespace) -> int:
         raise UserError(
             "give --method and --dataset, such as --method dan --dataset rafdb-twin (--help-space lists methods)"
         )
-    if options.trials < 1 or options.workers < 1 or options.seed < 0:
-        raise UserError("--trials and --workers must be 1 or more, and --seed 0 or more")
+    if options.trials < 1 or options.workers < 1 or options.seed < 0 or (options.jobs or 1) < 1:
+        raise UserError("--trials, --workers and --jobs must be 1 or more, and --seed 0 or more")
     space_of(options.method, options.space)  # a mistake in it is told before an image is decoded
     device, budget = _device(options.device), options.budget
     budget = budget or ("full" if device == "cuda" else "quick")
@@ -162,7 +162,7 @@ def _place(options: argparse.Namespace, source: Source, device: str, weights: We
     from bench.study.score import Place
 
     # Scoring cells are independent, whatever the study's order.
-    jobs = cuda_count() if device == "cuda" else os.cpu_count() or 1
+    jobs = options.jobs or (cuda_count() if device == "cuda" else os.cpu_count() or 1)
     return Place(source, options.results, options.runs, device, weights.path, weights.sha256, jobs)
 
 
@@ -264,6 +264,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--workers", type=int, default=1, metavar="N", help="trials at once; the order is then not repeatable"
     )
+    parser.add_argument("--jobs", type=int, metavar="N", help="scoring cells at once (default: one a core, one a GPU)")
     parser.add_argument("--study", metavar="NAME", help="name of the study (default DATASET-METHOD-BUDGET)")
     parser.add_argument(
         "--storage", metavar="URL", help="an Optuna database, for several machines (default: a journal below --runs)"

@@ -23,7 +23,7 @@ from bench.tracking.mlflow_place import EXPERIMENT, URI, Place
 from bench.tracking.mlflow_store import peek
 
 PART = ".part"
-TRIALS, METHOD = "2", "center_loss"  # of the study
+STUDIED = ("efficientface", "loss.mean=samples|elements")  # the smallest network, and what the study varies of it
 ATTEMPTS = 5  # a run may end before its moment comes: the next attempt is killed earlier
 
 
@@ -43,7 +43,9 @@ class Proof:
         if subject == SUITE:
             again = ("--prove", "0", "--checkpoint-seconds", "0")
             return (("bench.run", (*self.arguments, *self.data, *folders, *again)), ("bench.track", folders))
-        what = ("--method", METHOD, "--dataset", DATASET, "--trials", TRIALS, "--score-seeds", "0", "--budget", "quick")
+        method, space = STUDIED
+        what = ("--method", method, "--space", space, "--dataset", DATASET, "--trials", "3", "--score-seeds", "0")
+        what += ("--budget", "quick", "--jobs", "1")
         return (("bench.tune", (*what, *self.data, *folders)), ("bench.track", folders))
 
     def place(self, name: str) -> Path:
