@@ -10,9 +10,11 @@ from bench.record import Record
 from bench.store import FAILED
 from bench.study.text import Study
 
+SPENT = b"- Spent:"  # the line of a study's page that tells its seconds
 COMPARED = (
     "compared: predictions, tables, figures, winners and failures byte for byte; records and studies by their digests "
-    "(all but times, machine and count of interruptions); MLflow by its finished runs; no half-written file is left"
+    "(all but times, machine and count of interruptions; a study's page without its line of time); MLflow by its "
+    "finished runs; no half-written file is left"
 )
 
 
@@ -35,7 +37,10 @@ def content(path: Path) -> str:
             return Record.from_json(path.read_text(encoding="utf-8")).digest
         if path.parent.name == "studies":
             return Study.from_json(path.read_text(encoding="utf-8")).digest
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    lines = path.read_bytes().splitlines(keepends=True)
+    if path.parent.name == "studies" and path.suffix == ".md":
+        lines = [line for line in lines if not line.startswith(SPENT)]
+    return hashlib.sha256(b"".join(lines)).hexdigest()
 
 
 def _files(folder: Path) -> dict[str, Path]:

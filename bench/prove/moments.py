@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +15,7 @@ WRITES: dict[str, dict[str, tuple[str, ...]]] = {
         "checkpoint": ("runs/cells/**/.checkpoint.pt.*", "runs/cells/**/checkpoint.pt"),
         "cache": ("runs/cache/*/*.part", "runs/cache/*/.*.part", "runs/cache/*/*.np?"),
         "record": ("results/records/**/.*.part", "results/records/**/*.json"),
-        "MLflow": ("mlflow.db-wal", "runs/mlartifacts/*/artifacts/*"),
+        "MLflow": ("../mlflow.db-wal",),
         "predictions": ("results/predictions/**/.*.part", "results/predictions/**/*.npz"),
         "page": ("results/tables/**/.*.part", "results/tables/**/*.md"),
         "weights": ("runs/cells/**/.weights.pt.*", "runs/cells/**/weights.pt"),
@@ -46,10 +47,14 @@ class Moment:
     def what(self) -> str:
         return f"a {self.write} write" if self.write else "a random time"
 
-    def seen(self, folder: Path) -> bool:
-        """Whether the awaited write has begun."""
-        patterns = WRITES[self.subject][self.write] if self.write else ()
-        return any(next(folder.glob(pattern), None) is not None for pattern in patterns)
+    def sights(self, folder: Path) -> set[tuple[Path, int]]:
+        """The files of the awaited kind, with the times of their last changes: what is new in it is being written."""
+        found = set()
+        for pattern in WRITES[self.subject][self.write] if self.write else ():
+            for path in folder.glob(pattern):
+                with suppress(OSError):  # a temporary file that has just found its name
+                    found.add((path, path.stat().st_mtime_ns))
+        return found
 
 
 def moments(count: int, subjects: Sequence[str] = (SUITE, STUDY)) -> tuple[Moment, ...]:

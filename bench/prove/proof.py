@@ -1,7 +1,7 @@
 """Does a run that is killed at any moment end as if nothing had happened?  Asked of this machine, many times.
 
-A reference is run without a kill.  Then, for each kill, the same commands begin in folders of their own, die by SIGKILL
-with all their workers, are run again to the end, and what they leave is compared with the reference.
+A reference is run without a kill.  Then the same commands begin in folders of their own, die by SIGKILL with all their
+workers, go on, die again, are at last run to the end, and what they leave is compared with the reference.
 """
 
 from __future__ import annotations
@@ -18,12 +18,13 @@ from bench.errors import UserError
 from bench.prove.compare import COMPARED, differences
 from bench.prove.moments import STUDY, SUITE, Moment, moments
 from bench.prove.patches import DATASET, write_patches
-from bench.prove.runs import Command, run
+from bench.prove.runs import Command, Ended, run
 from bench.tracking.mlflow_place import EXPERIMENT, URI, Place
 from bench.tracking.mlflow_store import peek
 
 PART = ".part"
 STUDIED = ("efficientface", "loss.mean=samples|elements")  # the smallest network, and what the study varies of it
+KILLS = 3  # of one run at most
 ATTEMPTS = 5  # a run may end before its moment comes: the next attempt is killed earlier
 
 
@@ -44,8 +45,8 @@ class Proof:
             again = ("--prove", "0", "--checkpoint-seconds", "0")
             return (("bench.run", (*self.arguments, *self.data, *folders, *again)), ("bench.track", folders))
         method, space = STUDIED
-        what = ("--method", method, "--space", space, "--dataset", DATASET, "--trials", "3", "--score-seeds", "0")
-        what += ("--budget", "quick", "--jobs", "1")
+        given = f"--method {method} --dataset {DATASET} --budget quick --trials 3 --score-seeds 0 --jobs 1"
+        what = (*given.split(), "--space", space)
         return (("bench.tune", (*what, *self.data, *folders)), ("bench.track", folders))
 
     def place(self, name: str) -> Path:
@@ -65,17 +66,45 @@ class Proof:
         store = self.mlflow(place)
         return {URI: store.uri, EXPERIMENT: store.experiment, "OMP_NUM_THREADS": "1"}
 
+    def start(self, subject: str, place: Path, now: Now | None = None) -> Ended:
+        return run(self.commands(subject, place), self.environment(place), place / "log.txt", now)
+
     def finish(self, subject: str, place: Path) -> float:
         """Run to the end; returns the seconds.  Raises UserError where that fails."""
-        ended = run(self.commands(subject, place), self.environment(place), place / "log.txt")
+        ended = self.start(subject, place)
         if ended.code != 0:
             said = (place / "log.txt").read_text(encoding="utf-8", errors="replace").strip().splitlines()
             raise UserError(f"the run in {place} ended with exit code {ended.code}: {said[-1] if said else 'no word'}")
         return ended.seconds
 
 
+@dataclass
+class Victim:
+    """A run that is killed again and again: where, and when it was."""
+
+    subject: str
+    place: Path
+    kills: list[str] = field(default_factory=list)
+
+
+class Now:
+    """Has the moment of a kill come?  `at` is its time in seconds after the start, unless a write is waited for."""
+
+    def __init__(self, moment: Moment, place: Path, at: float) -> None:
+        self.moment, self.place, self.at = moment, place, at
+        self.before = moment.sights(place)
+        self.sighted: float | None = None
+
+    def __call__(self, seconds: float) -> bool:
+        if self.moment.write is None:
+            return seconds >= self.at
+        if self.sighted is None and self.moment.sights(self.place) - self.before:
+            self.sighted = seconds
+        return self.sighted is not None and seconds >= self.sighted + self.moment.linger
+
+
 def prove(count: int, arguments: Sequence[str], runs: Path, own_data: bool) -> int:
-    """Kill the run `count` times, print how many ended as the reference did; the exit code.
+    """Kill runs `count` times, print how many of these kills changed nothing; the exit code.
 
     `arguments` are those of bench.run.  Without data of the user's (`own_data`) the suite and a small study train on
     patches of noise; with it, on the user's, whose decoded images in `runs` are shared and thus written beforehand.
@@ -86,68 +115,65 @@ def prove(count: int, arguments: Sequence[str], runs: Path, own_data: bool) -> i
     proof = Proof(tuple(arguments), folder, data, runs / "cache" if own_data else None)
     if proof.cache is not None:
         proof.cache.mkdir(exist_ok=True)
-    subjects = (SUITE,) if own_data else (SUITE, STUDY)
-    planned = moments(count, subjects)
+    planned = moments(count, (SUITE,) if own_data else (SUITE, STUDY))
     for subject in dict.fromkeys(moment.subject for moment in planned):
-        _say(f"the {subject} without a kill, as the reference ...")
-        place = proof.place(f"reference-{subject}")
-        proof.longest[subject] = proof.finish(subject, place)
-        _say(f"the {subject} without a kill: {proof.longest[subject]:.1f} s")
-    identical, torn, kinds = 0, 0, Counter[str]()
-    for number, moment in enumerate(planned, 1):
-        place = proof.place(f"kill-{number}")
-        seconds, parts = _killed(proof, moment, place)
-        found = _wrong(proof, moment.subject, place)
-        identical += not found
-        torn += bool(parts)
-        kinds[f"{moment.subject}: {moment.what}"] += 1
-        inside = f", inside {parts[0]}" if parts else ""
-        verdict = "identical" if not found else "DIFFERENT: " + "; ".join(found)
-        _say(f"[{number}/{count}] {moment.subject} killed after {seconds:.2f} s ({moment.what}{inside}): {verdict}")
-        if not found:
-            shutil.rmtree(place)
-    _say(f"kills: {', '.join(f'{kind} {times}' for kind, times in sorted(kinds.items()))}")
-    _say(f"{torn} of them fell inside the writing of a file; {COMPARED}")
+        proof.longest[subject] = proof.finish(subject, proof.place(f"reference-{subject}"))
+        say(f"the {subject} without a kill, the reference: {proof.longest[subject]:.1f} s")
+    identical = kill_all(proof, planned)
+    say(COMPARED)
     print(f"{identical} of {count} identical")
     if identical == count:
         shutil.rmtree(folder)
         return 0
-    _say(f"the runs that differ are kept in {folder}")
+    say(f"the runs that differ are kept in {folder}")
     return 1
 
 
-def _killed(proof: Proof, moment: Moment, place: Path) -> tuple[float, list[str]]:
-    """Begin the run and kill it; returns when that was, and which files were being written."""
-    share = moment.share
-    for _ in range(ATTEMPTS):
-        now = _Now(moment, place, share * proof.longest[moment.subject])
-        ended = run(proof.commands(moment.subject, place), proof.environment(place), place / "log.txt", now)
-        if ended.code is None:
-            parts = [path.name.split(".part")[0] for path in place.rglob(f"*{PART}")]
-            return ended.seconds, parts
-        if ended.code != 0:
-            proof.finish(moment.subject, place)  # says what went wrong
-        proof.longest[moment.subject] = ended.seconds
-        share *= 0.8
-        proof.place(place.name)
-    raise UserError(f"the {moment.subject} ended {ATTEMPTS} times before it could be killed at {moment.what}")
+def kill_all(proof: Proof, planned: Sequence[Moment]) -> int:
+    """Kill a run at each moment; returns the number of kills after which all was as in the reference.
+
+    A run is killed up to KILLS times, the resumed one too, before it may finish and is compared.
+    """
+    victims: dict[str, Victim] = {}
+    identical, inside, number = 0, 0, 0
+    for moment in planned:
+        share = moment.share
+        for _ in range(ATTEMPTS):
+            victim = victims.pop(moment.subject, None)
+            if victim is None:
+                number += 1
+                victim = Victim(moment.subject, proof.place(f"run-{number}"))
+            now = Now(moment, victim.place, share * proof.longest[moment.subject])
+            ended = proof.start(victim.subject, victim.place, now)
+            if ended.code is None:
+                break
+            identical += settled(proof, victim)  # it ended, well or not, before its moment came
+            share *= 0.8
+        else:
+            raise UserError(f"the {moment.subject} ended {ATTEMPTS} times before it could be killed at {moment.what}")
+        parts = [path.name.split(PART)[0] for path in victim.place.rglob(f"*{PART}")]
+        inside += bool(parts)
+        victim.kills.append(f"{ended.seconds:.2f} s ({moment.what}{', inside ' + parts[0] if parts else ''})")
+        if len(victim.kills) < KILLS:
+            victims[moment.subject] = victim
+        else:
+            identical += settled(proof, victim)
+    identical += sum(settled(proof, victim) for victim in victims.values())
+    kinds = Counter(f"{moment.subject}, {moment.what}" for moment in planned)
+    say(f"kills: {'; '.join(f'{times} {kind}' for kind, times in sorted(kinds.items()))}; {inside} inside a file")
+    return identical
 
 
-@dataclass
-class _Now:
-    """Has the moment of a kill come?  `at` is its time in seconds after the start, unless a write is waited for."""
-
-    moment: Moment
-    place: Path
-    at: float
-    sighted: float | None = None
-
-    def __call__(self, seconds: float) -> bool:
-        if self.moment.write is None:
-            return seconds >= self.at
-        if self.sighted is None and self.moment.seen(self.place):
-            self.sighted = seconds
-        return self.sighted is not None and seconds >= self.sighted + self.moment.linger
+def settled(proof: Proof, victim: Victim) -> int:
+    """Run to the end, compare, tell; the number of kills that changed nothing."""
+    found = _wrong(proof, victim.subject, victim.place)
+    verdict = "identical" if not found else "DIFFERENT: " + "; ".join(found)
+    times = ", ".join(victim.kills) or "not killed"
+    say(f"{victim.place.name}, {victim.subject}, killed after {times}: {verdict}")
+    if found:
+        return 0
+    shutil.rmtree(victim.place)
+    return len(victim.kills)
 
 
 def _wrong(proof: Proof, subject: str, place: Path) -> list[str]:
@@ -169,5 +195,5 @@ def _shelf(proof: Proof, place: Path) -> list[tuple[str, bool]] | None:
     return sorted((stored.cell, stored.projection is not None) for stored in held.runs) if held else None
 
 
-def _say(line: str) -> None:
+def say(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
