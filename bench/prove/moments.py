@@ -58,7 +58,7 @@ class Moment:
 
 
 def moments(count: int, subjects: Sequence[str] = (SUITE, STUDY)) -> tuple[Moment, ...]:
-    """The kills of a proof: every fourth of a study, half of them at random times, the others at each kind of write.
+    """The kills of a proof: every fourth of a study; two thirds at random times, the others at each kind of write.
 
     Moment k is a function of k, so that a longer proof begins with the kills of a shorter one.
     """
