@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import os
 import re
 import sys
 from collections.abc import Sequence
@@ -16,11 +15,10 @@ from bench import command
 from bench.data.catalog import TWINS
 from bench.data.find import looked_for
 from bench.data.source import Source, at_hand, known_digest, open_source
-from bench.device import cuda_count, cuda_present
 from bench.errors import UserError, unknown
 from bench.launch.claim import sweep
+from bench.launch.executor import EXECUTORS, Executor
 from bench.launch.job import Job
-from bench.launch.local import launch
 from bench.plan import Planned, describe, matching, plan, summary
 from bench.spec import Cell, Suite, cells_of
 from bench.study.tuned import tuned_variants, with_tuned
@@ -58,14 +56,15 @@ def _run(options: argparse.Namespace) -> int:
     if options.jobs is not None and options.jobs < 1:
         raise UserError(f"--jobs {options.jobs}: at least one cell at once")
     suite = load_suite(options.suite)
-    device = _device(options)
+    executor = EXECUTORS[options.executor]
+    device = _device(options, executor)
     budget = options.budget or ("full" if device == "cuda" else "quick")
     weights = parse_weights(options.pretrained)
     sources = _sources(suite, options, budget)
     cells = matching(_cells(suite, sources, options, budget, weights), options.only)
     everything = sources
     sources = {cell.dataset: sources[cell.dataset] for cell in cells}
-    workers = options.jobs or (cuda_count() if device == "cuda" else os.cpu_count() or 1)
+    workers = options.jobs or executor.at_once(device)
     say(f"suite {suite.name}, budget {budget}" + ("" if options.budget else " (chosen by the device)"))
     runs: Path = options.runs
     size = {cell.dataset: cell.recipe.image_size for cell in cells}
@@ -85,7 +84,7 @@ def _run(options: argparse.Namespace) -> int:
         digests[name] = open_source(source, size[name], runs / "cache").digest
     todo = planned()
     say(summary(todo, workers))
-    failed = _launch(todo, sources, options, weights, device, workers)
+    failed = _launch(executor, todo, sources, options, weights, device, workers)
     failed += sum(item.state == "failed" for item in todo)
     sweep(options.results)
     if any(table.kind == "robustness" for table in suite.tables):
@@ -107,13 +106,13 @@ def _prove_by_kills(options: argparse.Namespace, given: tuple[str, ...]) -> int:
     return prove(options.prove, (*given, "--budget", options.budget or "quick"), options.runs, own_data)
 
 
-def _device(options: argparse.Namespace) -> str:
-    """`cpu` or `cuda`, asked of the driver.  Raises UserError for a device that is not to be had here."""
+def _device(options: argparse.Namespace, executor: Executor) -> str:
+    """`cpu` or `cuda`, asked of the driver or the cluster.  Raises UserError for a device that is not to be had."""
     if options.device not in ("auto", "cpu", "cuda"):
         raise unknown("device", options.device, ("auto", "cpu", "cuda"))
-    if options.device == "cuda" and not cuda_present():
-        raise UserError("device 'cuda' is not available here: the driver finds no GPU; use --device cpu")
-    device = "cuda" if options.device != "cpu" and cuda_present() else "cpu"
+    device = "cuda" if options.device != "cpu" and executor.gpus() else "cpu"
+    if options.device == "cuda" and device == "cpu":
+        raise UserError("device 'cuda' is not available here: no GPU is found; use --device cpu")
     if options.numeric == "fast" and device == "cpu":
         say("warning: --numeric fast on a CPU is slower than faithful; it is there to compare accuracies")
     return device
@@ -168,6 +167,7 @@ def _prove(weights: Weights) -> None:
 
 
 def _launch(
+    executor: Executor,
     todo: Sequence[Planned],
     sources: dict[str, Source],
     options: argparse.Namespace,
@@ -202,7 +202,7 @@ def _launch(
             bar.set_postfix_str(name.rsplit("/", 2)[0])
             seen[name] = epoch
 
-        for number, outcome in enumerate(launch(jobs, workers, progress), 1):
+        for number, outcome in enumerate(executor.launch(jobs, workers, progress), 1):
             progress(outcome.job.cell.name, epochs[outcome.job.cell.name], 0)
             bar.write(f"[{number}/{len(jobs)}] {outcome.line}", file=sys.stderr)
             failed += outcome.state == "failed"
@@ -311,7 +311,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--tuned", action="store_true", help="also train the frozen winners of studies, as rows of their own"
     )
-    parser.add_argument("--executor", choices=("local",), default="local", help="who runs the cells")
+    parser.add_argument(
+        "--executor", choices=tuple(EXECUTORS), default="local", help="this machine, or Ray (RAY_ADDRESS)"
+    )
     parser.add_argument("--jobs", type=int, metavar="N", help="cells at once (default: one a core, one a GPU)")
     parser.add_argument("--results", type=Path, default=Path("results"), help="records and tables (default results/)")
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="cache, checkpoints, MLflow (default runs/)")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import time
 from dataclasses import replace
 
@@ -12,8 +13,9 @@ from filelock import FileLock
 
 from bench import store
 from bench.data.source import Source
+from bench.errors import UserError
+from bench.launch import cluster, local, sight
 from bench.launch import job as one_job
-from bench.launch import local
 from bench.launch.gpus import share, visible_to
 from bench.launch.job import Job, Outcome
 from bench.launch.local import launch
@@ -129,3 +131,30 @@ def test_two_workers_on_two_gpus_see_one_each(jobs, monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,6")
     seen = {outcome.line for outcome in launch([replace(job, device="cuda") for job in jobs], 2, quiet)}
     assert seen == {"4", "6"}
+
+
+def test_ray_that_is_not_installed_is_one_line_with_the_command_that_installs_it(jobs, monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray", None)  # the import fails
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    with pytest.raises(UserError, match=r"--executor ray needs Ray.* pip install 'ray"):
+        list(cluster.launch(jobs, 2, quiet))
+
+
+def test_a_machine_that_sees_other_files_is_refused_with_what_differs(jobs, monkeypatch, tmp_path):
+    for folder in (jobs[0].results, jobs[0].runs):
+        folder.mkdir()
+    monkeypatch.setattr(sight, "known_digest", lambda source, size, cache: "pixels")
+    with sight.view(jobs) as seen:
+        assert sight.refusal(seen) is None
+        elsewhere = tmp_path / "elsewhere"
+        other_sources = {"resnet18": dict(seen.sources["resnet18"]) | {"bench/train.py": "edited"}}
+        for change, said in (
+            ({"folders": (seen.folders[0], elsewhere)}, f"does not see {elsewhere}"),
+            ({"packages": dict(seen.packages) | {"torch": "0.1"}}, "installed, not 0.1"),
+            ({"sources": other_sources}, "has other sources (bench/train.py)"),
+            ({"weights": {elsewhere / "trunk.pth": "0" * 64}}, "does not see the weights"),
+            ({"data": dict.fromkeys(seen.data, "other pixels")}, "does not see the data of rafdb"),
+        ):
+            assert said in sight.refusal(replace(seen, **change))
+    assert not list(tmp_path.rglob(".seen-*"))
+    assert "does not see" in sight.refusal(seen)
