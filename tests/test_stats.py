@@ -249,3 +249,27 @@ def test_values_that_have_no_mean_are_refused(values: list) -> None:
 def test_correctness_is_not_mistaken_for_class_numbers() -> None:
     with pytest.raises(ValueError, match="boolean"):
         stats.mcnemar([0, 3, 1], [0, 1, 1])
+
+
+def test_a_whole_table_of_equal_methods_is_called_different_at_most_once_in_twenty() -> None:
+    random, trials, rows = np.random.default_rng(11), 500, 4
+    alarms = uncorrected = 0
+    for _ in range(trials):
+        # Every row is compared with the same reference, so its tests are not independent: Holm has to stand that.
+        reference = random.normal(0, 0.01, 8)
+        p_values = [stats.sign_flip_p(random.normal(0, 0.01, 8) - reference) for _ in range(rows)]
+        alarms += min(stats.holm(p_values)) <= 0.05
+        uncorrected += min(p_values) <= 0.05
+    assert 0 < alarms <= false_alarms_allowed(trials)
+    assert uncorrected > false_alarms_allowed(trials), "without the correction the table would raise false alarms"
+
+
+def test_one_planted_gain_among_equal_methods_is_the_one_that_is_found() -> None:
+    random, trials = np.random.default_rng(12), 100
+    found = false = 0
+    for _ in range(trials):
+        p_values = [stats.sign_flip_p(random.normal(gain, 0.01, 8)) for gain in (0.03, 0, 0)]
+        adjusted = stats.holm(p_values)
+        found += adjusted[0] <= 0.05
+        false += min(adjusted[1:]) <= 0.05
+    assert found >= 0.9 * trials and false <= false_alarms_allowed(trials)
