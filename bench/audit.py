@@ -15,6 +15,7 @@ from pathlib import Path
 from bench import command, store, tables
 from bench.errors import UserError
 from bench.figures import manifest
+from bench.heads import lab
 from bench.markdown import plural, spans
 from bench.record import Record
 from bench.report import pages, recompute, reported_audit
@@ -44,6 +45,7 @@ def audit(results: Path, stale: Staleness | None = None) -> tuple[list[str], str
     found += _mixed(material.finished)
     found += [line for suite in suites for line in manifest.problems(results, suite.name, material.finished.records)]
     found += robustness.problems(results, material.finished.records)
+    found += lab.problems(results, material.finished.records)
     found += reported_audit.problems(material.reported)
     found += tables.differing(results, suites, material) if suites else []
     checked = f"{plural(len(material.finished.records), 'record')}, {plural(len(suites), 'suite')} of tables"

@@ -14,7 +14,7 @@ from bench.switches import Scalar, full_name, resolve, short_name
 
 Protocol = Literal["paper", "honest"]
 Budget = Literal["quick", "full"]
-Kind = Literal["comparison", "ablation", "curve", "cost", "robustness"]
+Kind = Literal["comparison", "ablation", "curve", "cost", "robustness", "heads"]
 Variant = tuple[tuple[str, Scalar], ...]
 # The reserved switches: `recipe=own` trains under the recipe of the method's authors, `recipe.epochs=10` changes one
 # field.
@@ -26,7 +26,7 @@ class Row:
     """One re-trained row of a table: a method under named switch settings, its label and its footnote in print.
 
     `datasets` limits the row to some of the table's datasets; `quick` are those on which a rehearsal trains it too.
-    None is no limit.  A twin goes with its original.
+    None is no limit.  A twin goes with its original.  `full` is false for a row that only a rehearsal trains.
     """
 
     method: str
@@ -36,6 +36,7 @@ class Row:
     note: str = ""
     datasets: tuple[str, ...] | None = None
     quick: tuple[str, ...] | None = None
+    full: bool = True
 
     @property
     def names(self) -> set[str]:
@@ -48,8 +49,8 @@ class Row:
 
     def runs(self, dataset: str, budget: str) -> bool:
         """Whether the row is trained on this dataset under this budget."""
-        rehearsed = budget != "quick" or self.quick is None or TWINS.get(dataset, dataset) in self.quick
-        return self.belongs(dataset) and rehearsed
+        rehearsed = self.quick is None or TWINS.get(dataset, dataset) in self.quick
+        return self.belongs(dataset) and (rehearsed if budget == "quick" else self.full)
 
 
 @dataclass(frozen=True)

@@ -85,7 +85,7 @@ def _table(content: Mapping[str, Any], where: str) -> Table:
 
 
 def _row(content: Mapping[str, Any], where: str) -> Row:
-    _known(content, ("method", "variant", "label", "group", "note", "datasets", "quick"), where)
+    _known(content, ("method", "variant", "label", "group", "note", "datasets", "quick", "full"), where)
     method = _required(content, "method", where)
     values = content.get("variant", {})
     if not isinstance(values, dict):
@@ -95,7 +95,10 @@ def _row(content: Mapping[str, Any], where: str) -> Row:
     datasets, quick = (
         tuple(_list(content, key, str, where)) if key in content else None for key in ("datasets", "quick")
     )
-    return Row(method, variant, label, group, note, datasets, quick)
+    full = content.get("full", True)
+    if not isinstance(full, bool):
+        raise UserError(f"{where}: full = {full!r} must be true or false")
+    return Row(method, variant, label, group, note, datasets, quick, full)
 
 
 def ledger_rows() -> tuple[Row, ...]:

@@ -141,8 +141,9 @@ def test_every_caption_names_a_twin_and_a_rehearsal_as_such(view: View) -> None:
 
 
 def test_every_figure_can_be_drawn_twice_to_the_same_bytes(view: View) -> None:
-    for family in FAMILIES:
-        chart = next(iter(family.charts(view)))
+    drawn = [chart for family in FAMILIES for chart in list(family.charts(view))[:1]]
+    assert len(drawn) == len(FAMILIES) - 1  # the head-diversity lab has a suite of its own
+    for chart in drawn:
         with styled():
             assert png(chart.draw()) == png(chart.draw())
 

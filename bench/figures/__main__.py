@@ -15,7 +15,7 @@ from pathlib import Path
 
 from bench import command
 from bench.errors import UserError
-from bench.figures import confusion, cost_accuracy, heads_curve, learning_curves, manifest, precision_recall
+from bench.figures import confusion, cost_accuracy, heads_curve, heads_lab, learning_curves, manifest, precision_recall
 from bench.figures.chart import Chart
 from bench.figures.rows import View
 from bench.figures.write import write
@@ -27,7 +27,14 @@ EXAMPLE = """examples:
   python -m bench.figures --suite paper
   python -m bench.figures --data ~/faces       with the images, figures that need trained weights are drawn anew
 """
-FAMILIES = (heads_curve, cost_accuracy, confusion, precision_recall, learning_curves)  # in the order of a page
+FAMILIES = (
+    heads_lab,
+    heads_curve,
+    cost_accuracy,
+    confusion,
+    precision_recall,
+    learning_curves,
+)  # as on a page
 
 
 def from_records(view: View) -> Iterator[Chart]:
@@ -65,7 +72,28 @@ def draw(suite: Suite, material: Material, options: argparse.Namespace) -> Itera
     results: Path = options.results
     view = View(suite, material.finished, results, material.costs)
     kept = [stem for stem, entry in manifest.read(results, suite.name).items() if entry.source == "weights"]
-    return write(results, suite.name, from_records(view), material.finished.records, kept)
+    return write(results, suite.name, everything(view, options), material.finished.records, kept)
+
+
+def everything(view: View, options: argparse.Namespace) -> Iterator[Chart]:
+    """All figures of a suite; those of the lab after the networks at hand were measured for it."""
+    wanted = any(table.kind in ("ablation", "heads") for table in view.suite.tables) and not options.records_only
+    if not wanted or not any((options.runs / "cells").rglob("weights.pt")):
+        yield from from_records(view)
+        return
+    from bench.figures import embedding, faces, lab
+    from bench.figures.networks import Networks, one_thread
+
+    roots = command.named_paths(options.root, "--root")
+    networks = Networks(options.runs, command.data_folder(options.data), roots)
+    with one_thread():
+        for path in lab.measured(view, networks):
+            print(path)
+        yield from from_records(view)
+        for family in (embedding, faces):
+            yield from family.charts(view, networks)
+    for note in networks.notes:
+        print(f"note: {note}", file=sys.stderr)
 
 
 def check(results: Path, suite: Suite, material: Material) -> list[str]:
@@ -92,6 +120,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--suite", metavar="NAME", help="one suite (default: every suite that has pages, or results)")
     parser.add_argument("--results", type=Path, default=Path("results"), metavar="DIR", help="default: results")
+    parser.add_argument("--runs", type=Path, default=Path("runs"), help="where trained weights are (default runs/)")
+    parser.add_argument(
+        "--data", type=Path, help=f"folder below which datasets are looked for (default ${command.DATA_VARIABLE})"
+    )
+    parser.add_argument("--root", action="append", default=[], metavar="NAME=DIR", help="where one dataset lies")
+    parser.add_argument("--records-only", action="store_true", help="leave out what needs trained weights")
     parser.add_argument(
         "--check", action="store_true", help="write nothing; exit with 1 where a figure is not of these results"
     )

@@ -14,6 +14,7 @@ from bench import store
 from bench.cost import Cost
 from bench.data.catalog import DATASETS, title
 from bench.markdown import count, plural, spans
+from bench.report.heads_table import asked
 from bench.report.table_rows import HEADLINE, Finished, Trained, rows_of
 from bench.spec import Suite, Table, slug
 
@@ -56,7 +57,8 @@ def shown(view: View, *kinds: str) -> Iterator[Shown]:
             if dataset not in view.finished.datasets:
                 continue
             first: dict[tuple[str, str], Trained] = {}
-            for found in rows_of(table, dataset, view.suite, view.finished):
+            rows = rows_of(table, dataset, view.suite, view.finished)
+            for found in asked(rows) if table.kind == "heads" else rows:
                 if found.records:
                     first.setdefault((found.row.method, slug(found.row.variant)), found)
             if first:
@@ -80,13 +82,14 @@ def label(found: Trained) -> str:
     return f"{entry(found.row.method).title}{variant}"
 
 
-def circumstances(found: Trained, images: bool = True) -> str:
-    """`RAF-DB (basic) twin (rendered faces), n = 300, seeds 0-1, rehearsal (quick budget)`."""
+def circumstances(found: Trained, only: int | None = None) -> str:
+    """`RAF-DB (basic) twin (rendered faces), n = 300 test images, seeds 0-1, rehearsal (quick budget)`; `only` is the
+    seed where a single one is shown."""
     assert found.conditions is not None
-    seeds = sorted(found.records)
+    seeds = sorted(found.records) if only is None else [only]
     parts = [
         title(found.dataset),
-        *([f"n = {count(found.conditions.n_test)} test images"] if images else []),
+        f"n = {count(found.conditions.n_test)} test images",
         f"seed{'s' * (len(seeds) > 1)} {spans(seeds)}",
         "rehearsal (quick budget)" if found.conditions.budget == "quick" else "full budget",
     ]

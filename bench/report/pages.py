@@ -14,6 +14,7 @@ from bench.report import (
     accuracy_table,
     all_verdicts,
     cost_table,
+    heads_table,
     pictures,
     predictions_page,
     robustness_page,
@@ -107,6 +108,13 @@ def _pages(suite: Suite, material: Material) -> Iterator[tuple[str, Page]]:
             for dataset in datasets_of(table, suite, material.finished):
                 inputs = (dataset, suite, material.finished, material.reported, material.results)
                 yield f"{table.id}-{dataset}", robustness_page.page(table, *inputs)
+            continue
+        if table.kind == "heads":
+            for dataset in datasets_of(table, suite, material.finished):
+                if not any(row.records for row in heads_table.asked(rows_of(table, dataset, suite, material.finished))):
+                    continue
+                page = heads_table.page(table, dataset, suite, material.finished, material.results)
+                yield f"{table.id}-{dataset}", page
             continue
         for dataset in datasets_of(table, suite, material.finished):
             whole = with_tuned_rows(table, dataset, suite, material)
