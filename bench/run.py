@@ -4,11 +4,10 @@ track."""
 from __future__ import annotations
 
 import argparse
-import hashlib
 import re
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from bench import command
@@ -20,6 +19,7 @@ from bench.launch.claim import sweep
 from bench.launch.executor import EXECUTORS, Executor
 from bench.launch.job import Job
 from bench.plan import Planned, describe, matching, plan, summary
+from bench.pretrained import HELP, Weights, prove, starting_weights
 from bench.spec import Cell, Suite, cells_of
 from bench.study.tuned import tuned_variants, with_tuned
 from bench.suite_file import load_suite
@@ -30,16 +30,6 @@ EXAMPLE = """examples:
   python -m bench.run --suite paper --only 'rafdb/dan/*' --seeds 0-2
   python -m bench.run --suite proof --prove 20                kill it 20 times, finish it, compare
 """
-WEIGHTS = ("none", "msceleb", "imagenet")
-
-
-@dataclass(frozen=True)
-class Weights:
-    """What the ResNet-18 trunk starts from: its name in tables, and the file with its digest."""
-
-    name: str = "none"
-    path: Path | None = None
-    sha256: str | None = None
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -59,7 +49,7 @@ def _run(options: argparse.Namespace) -> int:
     executor = EXECUTORS[options.executor]
     device = _device(options, executor)
     budget = options.budget or ("full" if device == "cuda" else "quick")
-    weights = parse_weights(options.pretrained)
+    weights = starting_weights(options.pretrained, budget)
     sources = _sources(suite, options, budget)
     cells = matching(_cells(suite, sources, options, budget, weights), options.only)
     everything = sources
@@ -77,7 +67,7 @@ def _run(options: argparse.Namespace) -> int:
     if options.plan:
         print(describe(planned(), workers))
         return 0
-    _prove(weights)
+    prove(weights)
     command.writable(options.results)
     command.writable(runs)
     for name, source in sources.items():
@@ -151,19 +141,6 @@ def _cells(
         options.numeric,
         lambda table, dataset: with_tuned(table, dataset, tuned).rows,
     )
-
-
-def _prove(weights: Weights) -> None:
-    """Load the trunk's weights once before anything is written.  Raises UserError for a file that does not hold
-    them."""
-    if weights.path is not None:
-        from dan.backbone import resnet18_trunk
-        from dan.weights import WeightsError, load_backbone
-
-        try:
-            load_backbone(resnet18_trunk(), weights.path)
-        except WeightsError as error:
-            raise UserError(str(error)) from None
 
 
 def _launch(
@@ -258,22 +235,6 @@ def parse_seeds(text: str) -> tuple[int, ...]:
     return tuple(dict.fromkeys(seeds))
 
 
-def parse_weights(text: str) -> Weights:
-    """`none`, or `msceleb=FILE`, `imagenet=FILE`.  Raises UserError for another name or a file that is not there."""
-    name, separator, file = text.partition("=")
-    if name not in WEIGHTS:
-        raise unknown("weights", name, WEIGHTS, "--pretrained")
-    if name == "none":
-        return Weights()
-    path = Path(file)
-    if not separator or not path.is_file():
-        raise UserError(
-            f"--pretrained {text}: write {name}=FILE with the file of ResNet-18 weights (nothing is downloaded)"
-        )
-    with path.open("rb") as content:
-        return Weights(name, path, hashlib.file_digest(content, "sha256").hexdigest())
-
-
 def say(line: str) -> None:
     """A line of progress."""
     print(line, file=sys.stderr, flush=True)
@@ -305,9 +266,7 @@ def _parser() -> argparse.ArgumentParser:
         default="faithful",
         help="fp32 with deterministic algorithms (default), or bf16 autocast in channels_last; never mixed in one row",
     )
-    parser.add_argument(
-        "--pretrained", default="none", metavar="NAME[=FILE]", help="none, msceleb=FILE or imagenet=FILE"
-    )
+    parser.add_argument("--pretrained", metavar="NAME[=FILE]", help=HELP)
     parser.add_argument(
         "--tuned", action="store_true", help="also train the frozen winners of studies, as rows of their own"
     )

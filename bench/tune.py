@@ -19,7 +19,8 @@ from bench.data.catalog import DATASETS, TWINS
 from bench.data.source import Source, at_hand, open_source
 from bench.device import cuda_count, cuda_present
 from bench.errors import UserError, unknown
-from bench.run import Weights, parse_seeds, parse_weights, say
+from bench.pretrained import HELP, Weights, prove, starting_weights
+from bench.run import parse_seeds, say
 from bench.spec import Cell, recipe_of
 from bench.study.space import described, published, space_of
 
@@ -64,8 +65,9 @@ def _run(options: argparse.Namespace) -> int:
     space_of(options.method, options.space)  # a mistake in it is told before an image is decoded
     device, budget = _device(options.device), options.budget
     budget = budget or ("full" if device == "cuda" else "quick")
-    weights = parse_weights(options.pretrained)
-    weights = weights if entry(options.method).trunk == "resnet18" else Weights()
+    own_trunk = entry(options.method).trunk != "resnet18"
+    weights = Weights() if own_trunk else starting_weights(options.pretrained, budget)
+    prove(weights)
     tuning, scoring = _seeds(options, budget)
     source = _source(options.dataset, budget, options)
     name = options.study or f"{options.dataset}-{options.method}-{budget}"
@@ -277,9 +279,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--root", action="append", default=[], metavar="NAME=DIR", help="where one dataset lies")
     parser.add_argument("--budget", choices=("quick", "full"), help="default: full with a CUDA GPU, else quick")
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
-    parser.add_argument(
-        "--pretrained", default="none", metavar="NAME[=FILE]", help="none, msceleb=FILE or imagenet=FILE"
-    )
+    parser.add_argument("--pretrained", metavar="NAME[=FILE]", help=HELP)
     parser.add_argument(
         "--results", type=Path, default=Path("results"), help="studies, winners, records (default results/)"
     )

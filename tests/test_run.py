@@ -11,7 +11,7 @@ import pytest
 from conftest import write_photos
 
 from bench.errors import UserError
-from bench.run import parse_seeds, parse_weights
+from bench.run import parse_seeds
 
 TREE = Path(__file__).parent.parent
 HEAVY = ("torch", "torchvision", "timm", "mlflow", "optuna")
@@ -155,15 +155,6 @@ def test_seeds_are_written_as_numbers_and_ranges(text, seeds):
 def test_other_seeds_are_refused(text):
     with pytest.raises(UserError, match="--seeds"):
         parse_seeds(text)
-
-
-def test_weights_carry_the_digest_of_their_file(tmp_path):
-    import hashlib
-
-    file = tmp_path / "resnet18_msceleb.pth"
-    file.write_bytes(b"weights")
-    found = parse_weights(f"msceleb={file}")
-    assert (found.name, found.sha256) == ("msceleb", hashlib.sha256(b"weights").hexdigest())
 
 
 def test_a_backbone_file_that_is_a_web_page_is_refused_before_anything_is_written(photos, tmp_path):
