@@ -84,16 +84,17 @@ def load(results: Path, cell: str) -> Record | None:
         raise UserError(f"{path}: cannot be read ({error}); restore it, or delete it and run the suite again") from None
     try:
         return Record.from_json(text)
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise UserError(f"{path}: {error}; restore it, or delete it and run the suite again") from None
 
 
 def load_failure(results: Path, cell: str) -> Failure | None:
     """The failure of a cell, None where there is none or the file is unreadable (the cell is then simply run again)."""
     try:
-        return Failure(**json.loads(failure_path(results, cell).read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
+        failure = Failure(**json.loads(failure_path(results, cell).read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError, RecursionError):
         return None
+    return failure if all(isinstance(text, str) for text in asdict(failure).values()) else None
 
 
 def load_predictions(results: Path, cell: str) -> dict[str, NDArray]:

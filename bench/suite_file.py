@@ -28,7 +28,7 @@ def load_suite(name: str, folder: Path = SUITES) -> Suite:
         raise unknown("suite", name, suite_names(folder))
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # no TOML, no UTF-8, or nested without end
         raise UserError(f"{path}: {error}") from None
     suite = parse_suite(content, path.name)
     if suite.name != name:

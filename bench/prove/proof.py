@@ -143,15 +143,18 @@ def kill_all(proof: Proof, planned: Sequence[Moment]) -> int:
             if victim is None:
                 number += 1
                 victim = Victim(moment.subject, proof.place(f"run-{number}"))
+            left = set(victim.place.rglob(f"*{PART}"))
             now = Now(moment, victim.place, share * proof.longest[moment.subject])
             ended = proof.start(victim.subject, victim.place, now)
             if ended.code is None:
                 break
+            if not victim.kills:
+                proof.longest[moment.subject] = ended.seconds
             identical += settled(proof, victim)  # it ended, well or not, before its moment came
             share *= 0.8
         else:
             raise UserError(f"the {moment.subject} ended {ATTEMPTS} times before it could be killed at {moment.what}")
-        parts = [path.name.split(PART)[0] for path in victim.place.rglob(f"*{PART}")]
+        parts = [path.name.split(PART)[0] for path in set(victim.place.rglob(f"*{PART}")) - left]
         inside += bool(parts)
         victim.kills.append(f"{ended.seconds:.2f} s ({moment.what}{', inside ' + parts[0] if parts else ''})")
         if len(victim.kills) < KILLS:

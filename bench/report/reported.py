@@ -124,7 +124,7 @@ def load(folder: Path, methods: Collection[str] | None = None) -> Reported:
 def _read(file: Path) -> tuple[dict[str, Any], Any, Any]:
     try:
         head = tomllib.loads(file.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # no TOML, no UTF-8, or nested without end
         raise UserError(f"{file}: not readable as TOML: {error}") from error
     rows_of_accuracy, rows_of_cost = head.pop("accuracy", []), head.pop("cost", [])
     known = {"title", *_names(Accuracy), *_names(Cost), "table"}

@@ -195,7 +195,7 @@ def load(results: Path, name: str) -> Study | None:
         return Study.from_json(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise UserError(
             f"{path}: {reason}; restore it, or delete it (a study in its storage is written anew)"

@@ -89,7 +89,7 @@ def load(path: Path) -> Winner:
         content["tuning_seeds"] = tuple(content["tuning_seeds"])
         values = {name: None if value == "none" else value for name, value in switches.items()}
         return Winner(**content, variant=variant_of(content["method"], values, str(path)))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise UserError(f"{path}: no frozen winner ({error}); run python -m bench.tune again") from None
 
 
