@@ -19,6 +19,7 @@ from bench.report import (
     predictions_page,
     robustness_page,
     verdicts_page,
+    weights_page,
 )
 from bench.report import reported as reported_numbers
 from bench.report.reported import Reported
@@ -29,7 +30,7 @@ from bench.study.tuned import Winner, budgets_line, tuned_variants, with_tuned
 from bench.suite_file import load_suite, suite_names
 
 PROJECT_RESULTS = Path(__file__).resolve().parents[2] / "results"  # printed figures and counts are facts, not runs
-PREDICTIONS, VERDICTS, FIGURES = "predictions", "verdicts", "figures"  # names of pages
+PREDICTIONS, VERDICTS, FIGURES, WEIGHTS = "predictions", "verdicts", "figures", "weights"  # names of pages
 
 
 @dataclass(frozen=True)
@@ -125,6 +126,13 @@ def _pages(suite: Suite, material: Material) -> Iterator[tuple[str, Page]]:
         page = predictions_page.page(tables, dataset, suite, material.finished, material.reported, material.stored)
         if any(section.body for section in page.sections):
             yield f"{PREDICTIONS}-{dataset}", page
+    started = {
+        dataset: worth
+        for dataset, tables in tables_by_dataset(suite, material).items()
+        if (worth := weights_page.worth(tables, dataset, suite, material.finished))
+    }
+    if started:
+        yield WEIGHTS, weights_page.page(started, material.finished)
     if drawn := pictures.pictures(material.results, suite.name, material.finished.records):
         yield FIGURES, pictures.page(suite, drawn)
     if all_verdicts.judged(suite, material.finished, material.reported):

@@ -10,6 +10,7 @@ from bench.report.accuracy_table import TITLES
 from bench.report.pages import (
     PREDICTIONS,
     VERDICTS,
+    WEIGHTS,
     Material,
     accuracy_tables,
     datasets_of,
@@ -19,6 +20,7 @@ from bench.report.pages import (
 from bench.report.predictions_rows import lines_of
 from bench.report.table_lines import layout
 from bench.report.table_rows import HEADLINE, ORACLE
+from bench.report.weights_page import worth
 from bench.spec import Suite
 
 VERDICT_TITLES = {"last": "Last", ORACLE: "Best-test (oracle)"}
@@ -46,7 +48,7 @@ def places(suites: Iterable[Suite], material: Material) -> list[Place]:
     """Every line of every page that shows numbers of ours."""
     suites = tuple(suites)
     found = [place for suite in suites for place in (*_tables(suite, material), *_verdicts(suite, material))]
-    found += [place for suite in suites for place in _predictions(suite, material)]
+    found += [place for suite in suites for place in (*_predictions(suite, material), *_weights(suite, material))]
     return found + list(_front(suites, material))
 
 
@@ -77,6 +79,15 @@ def _predictions(suite: Suite, material: Material) -> Iterator[Place]:
             assert line.trained is not None
             page = f"tables/{suite.name}/{PREDICTIONS}-{dataset}.md"
             yield Place(page, line.name, frozenset(line.trained.cells), {headline: "Accuracy"})
+
+
+def _weights(suite: Suite, material: Material) -> Iterator[Place]:
+    headline = HEADLINE[suite.protocol]
+    for dataset, tables in tables_by_dataset(suite, material).items():
+        for each in worth(tables, dataset, suite, material.finished):
+            for trained, column in ((each.random, "Random"), (each.given, "Given")):
+                name = f"{each.name}, {dataset}"
+                yield Place(f"tables/{suite.name}/{WEIGHTS}.md", name, frozenset(trained.cells), {headline: column})
 
 
 def _front(suites: Iterable[Suite], material: Material) -> Iterator[Place]:
