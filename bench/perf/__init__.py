@@ -1,0 +1,1 @@
+"""How fast is the harness, against what, and is it still exact?"""

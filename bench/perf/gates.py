@@ -1,0 +1,75 @@
+"""Is it exact while it is fast?  No value differs from PIL, and one digest run against run and after a kill."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from bench.numeric import arithmetic
+from bench.perf import work
+from bench.perf.cell import digest
+from bench.perf.plan import Sizes
+
+PRESETS = ("rafdb", "affectnet", "sfew")
+
+
+@dataclass(frozen=True)
+class Gate:
+    """Something that must hold whatever the speed: what was found, what must be found."""
+
+    title: str
+    found: str
+    wanted: str
+
+    @property
+    def held(self) -> bool:
+        return self.found == self.wanted
+
+
+def gates(where: work.Scene, sizes: Sizes, device: torch.device) -> tuple[Gate, ...]:
+    """All gates, on this device."""
+    found = []
+    with arithmetic("faithful", device) as numbers:
+        for name in PRESETS:
+            count = work.values_that_differ(where, name, sizes.data_size, sizes.gate_images, numbers)
+            what = f"{sizes.gate_images} images of {sizes.data_size} px"
+            found.append(Gate(f"values that differ from PIL and torchvision, preset {name}, {what}", str(count), "0"))
+    whole = digest(where.cache / "whole", device)
+    found.append(Gate("digest of a second run", digest(where.cache / "again", device)[:12], whole[:12]))
+    killed_in = where.cache / "killed"
+    kill(killed_in, device)
+    found.append(
+        Gate(
+            "digest after kill -9 in the third of four epochs and a second start",
+            run(killed_in, device)[:12],
+            whole[:12],
+        )
+    )
+    return tuple(found)
+
+
+def run(folder: Path, device: torch.device) -> str:
+    """The record digest of a small cell, trained in a process of its own that goes on from what lies in `folder`."""
+    done = subprocess.run(_command(folder, device), stdout=subprocess.PIPE, text=True, check=True)
+    return done.stdout.split()[-1]
+
+
+def kill(folder: Path, device: torch.device) -> None:
+    """Begin the small cell and kill it when it reports that two epochs are behind it."""
+    with subprocess.Popen(_command(folder, device), stdout=subprocess.PIPE, text=True) as child:
+        assert child.stdout is not None
+        for line in child.stdout:
+            if line.strip() == "2":
+                child.send_signal(signal.SIGKILL)
+                break
+    if child.returncode != -signal.SIGKILL:
+        raise RuntimeError("the cell that was to be killed ended before it could be")
+
+
+def _command(folder: Path, device: torch.device) -> list[str]:
+    return [sys.executable, "-m", "bench.perf.cell", str(folder), str(device)]
