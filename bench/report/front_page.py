@@ -115,11 +115,11 @@ def _pictures(suites: Sequence[Suite], material: Material) -> str:
 
 
 def _links(suites: Sequence[Suite], pages: Mapping[str, Page], results: Path) -> str:
-    lines = [
-        f"{suite.title} (suite `{suite.name}`): "
-        + ", ".join(link(page.heading, f"tables/{name}") for name, page in pages.items() if _of(name, suite))
-        for suite in sorted(suites, key=lambda suite: (suite.name != "paper", suite.name))
-    ]
+    lines = [f"{link('All tables', 'tables/README.md')}, each with what it is"]
+    for suite in sorted(suites, key=lambda suite: (suite.name != "paper", suite.name)):
+        lines.append(f"{suite.title} (suite `{suite.name}`)")
+        own = [link(page.heading, f"tables/{name}") for name, page in pages.items() if _of(name, suite)]
+        lines[-1] += "".join(f"\n  - {each}" for each in own)
     if (results / "studies" / "README.md").is_file():
         lines.append(f"Tuning: {link('studies of the loss weights', 'studies/README.md')}")
     return bullets(lines)

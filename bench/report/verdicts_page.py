@@ -22,7 +22,7 @@ from bench.markdown import (
     table,
 )
 from bench.report import reported as printed
-from bench.report.all_verdicts import Judged, judged, of_the_paper
+from bench.report.all_verdicts import TEXT, Judged, judged, of_the_paper
 from bench.report.granularity import attainable
 from bench.report.reported import Accuracy, Reported
 from bench.report.table_rows import HEADLINE, ORACLE, Finished
@@ -31,6 +31,7 @@ from bench.spec import Suite
 from bench.stats import summarise_seeds
 
 WORDS: tuple[Word, ...] = tuple(word for word in get_args(Word) if word != "not comparable")
+HEADING = "Verdicts on every figure of the paper"
 SIZES = "Table 6: parameters and operations"
 DECIDED: tuple[Word, ...] = ("consistent", "above", "below")
 MILLION, BILLION = 10**6, 10**9
@@ -59,12 +60,17 @@ def page(suite: Suite, finished: Finished, reported: Reported, costs: Mapping[st
         for number, caption in _captions(found, reported.titles).items()
     ]
     return Page(
-        heading="Verdicts on every figure of the paper",
+        heading=HEADING if _is_whole(found, reported) else f"Verdicts on figures of the paper: {suite.title}",
         status=status(of_the_paper(found)),
         table=tally(found, figures, reported.titles),
         sections=(*sections, Section(SIZES, _costs(figures))),
         footers=FOOTERS,
     )
+
+
+def _is_whole(found: Sequence[Judged], reported: Reported) -> bool:
+    """Whether no accuracy that the paper prints is missing."""
+    return len(of_the_paper(found)) == sum(row.table.isdigit() or row.table == TEXT for row in reported.accuracies)
 
 
 def status(found: Sequence[Judged]) -> str:
