@@ -109,6 +109,7 @@ def test_fast_is_compared_with_faithful_on_paired_seeds(tmp_path, tiny, tiny_cel
     (row,) = accuracy_document(tmp_path)["rows"]
     differences = [(correct["fast", seed] - correct["faithful", seed]) / 18 for seed in (0, 1)]
     assert row["seeds"] == [0, 1]
+    assert (row["n"], row["most_frequent_class"]) == (18, 6)
     assert row["faithful"] == [correct["faithful", 0], correct["faithful", 1]]
     assert row["mean"] == pytest.approx(sum(differences) / 2)
     assert row["half_width"] == pytest.approx(

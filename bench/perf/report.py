@@ -162,6 +162,7 @@ def _accuracy(document: Mapping[str, Any]) -> str:
     columns = [
         Column("Row", "left"),
         Column("n"),
+        Column("Most frequent"),
         Column("Seeds"),
         Column("faithful, correct", "left"),
         Column("fast, correct", "left"),
@@ -172,6 +173,7 @@ def _accuracy(document: Mapping[str, Any]) -> str:
         (
             row["row"],
             str(row["n"]),
+            str(row["most_frequent_class"]),
             str(len(row["seeds"])),
             ", ".join(map(str, row["faithful"])),
             ", ".join(map(str, row["fast"])),
@@ -196,7 +198,7 @@ def page(folder: Path) -> str:
     documents.sort(key=lambda item: (KINDS.index(item[1]["kind"]), item[0].name))
     devices = sorted({document["about"]["device"] for _, document in documents if "about" in document})
     on_gpu = [device for device in devices if device != "cpu"]
-    said = f"Measured on {', '.join(devices)}." + (
+    said = (f"Measured on {', '.join(devices)}." if devices else "No throughput is measured here yet.") + (
         "" if on_gpu else "  No CUDA GPU was at hand: what concerns one is not measured."
     )
     sections = tuple(
