@@ -39,24 +39,27 @@ def connected(workers: int) -> Iterator[Any]:
 
 def _started(address: str, workers: int, folder: str = "") -> Any:
     ray = _imported(address)
-    quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
-    environment = {"env_vars": {"PYTHONPATH": str(TREE), "OMP_NUM_THREADS": "1"}}
+    options: dict[str, Any] = {
+        "address": address or "local",
+        "log_to_driver": False,
+        "logging_level": logging.ERROR,
+        "runtime_env": {"env_vars": {"PYTHONPATH": str(TREE), "OMP_NUM_THREADS": "1"}},
+    }
+    if not address:
+        options |= {
+            "num_cpus": workers,
+            "object_store_memory": STORE_BYTES,
+            "include_dashboard": False,
+            "_temp_dir": folder,
+        }
     try:
         if address:
             _knock(address)  # Ray itself tries for minutes
-            ray.init(address=address, runtime_env=environment, **quiet)
-        else:
-            ray.init(
-                address="local",
-                num_cpus=workers,
-                object_store_memory=STORE_BYTES,
-                include_dashboard=False,
-                runtime_env=environment,
-                _temp_dir=folder,
-                **quiet,
-            )
-    except (ray.exceptions.RayError, ConnectionError, RuntimeError, ValueError, OSError) as error:
-        where = f"{ADDRESS}={address} does not answer" if address else "Ray does not start on this machine"
+        ray.init(**options)
+    except UserError:
+        raise
+    except Exception as error:  # Ray raises bare ones where its daemons are not up within 30 s
+        where = f"{ADDRESS}={address} does not answer" if address else "Ray does not start; is the machine very busy?"
         raise UserError(f"{where} ({last_line(error)})") from None
     return ray
 
