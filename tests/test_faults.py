@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import resource
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -24,6 +26,7 @@ from bench.launch.claim import CLAIMS, claim_path
 from bench.launch.job import Job
 from bench.launch.local import launch
 from bench.plan import checkpoint_folder
+from bench.prove.patches import write_patches
 
 
 @pytest.fixture
@@ -207,3 +210,142 @@ def _alive(pid):
         return False
     # A container without an init keeps the dead as zombies, who hold nothing.
     return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+
+
+@pytest.fixture
+def suite(tmp_path, monkeypatch, capsys):
+    """The proof's smaller cell by the real command, without MLflow; a call gives the exit code and what was told."""
+    from bench import run as command
+
+    monkeypatch.setattr(command, "_track", lambda results, runs: None)
+    data = write_patches(tmp_path / "data")
+    places = ("--results", str(tmp_path / "results"), "--runs", str(tmp_path / "runs"))
+    only = ("--suite", "proof", "--only", "*efficientface*", "--budget", "quick", "--jobs", "1", "--data", str(data))
+
+    def call(*more):
+        code = command.main([*only, *places, *more])
+        return code, capsys.readouterr().err
+
+    return call
+
+
+def test_ctrl_c_is_130_and_the_same_command_goes_on_to_the_same_record(suite, tmp_path, monkeypatch):
+    from bench import cell
+
+    whole, epochs = cell.train_epoch, []
+
+    def interrupted(*given, **named):
+        if len(epochs) == 2:
+            raise KeyboardInterrupt
+        epochs.append(1)
+        return whole(*given, **named)
+
+    monkeypatch.setattr(cell, "train_epoch", interrupted)
+    code, told = suite("--checkpoint-seconds", "0")
+    assert code == 130 and "the same command goes on from here" in told and "Traceback" not in told
+    monkeypatch.setattr(cell, "train_epoch", whole)
+    code, told = suite()
+    assert code == 0 and "1 resume" in told
+    ((_, resumed),) = store.scan(tmp_path / "results")
+    assert resumed.provenance["resumed_after_epoch"] == 2
+    assert suite("--results", str(tmp_path / "fresh"), "--runs", str(tmp_path / "fresh runs"))[0] == 0
+    ((_, fresh),) = store.scan(tmp_path / "fresh")
+    assert fresh.digest == resumed.digest
+
+
+def test_an_image_that_vanishes_after_the_plan_fails_its_cells_and_names_no_file_in_the_results(
+    suite, tmp_path, monkeypatch
+):
+    from bench import run as command
+
+    whole = command._launch
+
+    def vanish_first(*given):
+        one_job._dataset.cache_clear()
+        next((tmp_path / "data").rglob("patch-*.png")).unlink()
+        return whole(*given)
+
+    monkeypatch.setattr(command, "_launch", vanish_first)
+    code, told = suite()
+    assert code == 1 and "Traceback" not in told
+    assert "listed images are missing: patch-" in told
+    (failure,) = (tmp_path / "results").rglob("*.failure.json")
+    assert "patch-" not in failure.read_text() and "verify facial_expressions" in failure.read_text()
+    assert "Cells for proofs" in next((tmp_path / "results" / "tables").rglob("comparison*.md")).read_text()
+
+
+@pytest.mark.parametrize("jump", [-1e9, 1e9, 3600.0])
+def test_a_clock_that_jumps_changes_neither_record_nor_durations(jobs, monkeypatch, jump):
+    list(launch(jobs[:1], 1, quiet))
+    sober = store.load(jobs[0].results, jobs[0].cell.name)
+    store.record_path(jobs[0].results, jobs[0].cell.name).unlink()
+    clock, calls = time.time, iter(range(1_000_000))
+    monkeypatch.setattr(time, "time", lambda: clock() + jump * next(calls))
+    (outcome,) = launch(jobs[:1], 1, quiet)
+    record = store.load(jobs[0].results, jobs[0].cell.name)
+    assert record.digest == sober.digest
+    assert 0 <= outcome.seconds < 600 and 0 <= record.provenance["seconds"] < 600
+
+
+TWO = """
+import sys, time
+from pathlib import Path
+from dataclasses import replace
+from bench.data.source import Source, open_source
+from bench.launch.job import Job
+from bench.launch.local import launch
+from bench.spec import cells_of
+from bench.suite_file import load_suite
+
+data, results, runs, start = map(Path, sys.argv[1:])
+source = Source("facial_expressions", "quick", data / "facial_expressions")
+cell = cells_of(load_suite("proof"), [source.name], "quick", [0], "none", "faithful")[0]
+open_source(source, 32, runs / "cache", progress=False)
+import torch, bench.cell
+print("ready", flush=True)
+while not start.exists():
+    time.sleep(0.01)
+jobs = [Job(replace(cell, seed=s), f"key{s}", source, results, runs, "cpu", None, None, False) for s in range(3)]
+for outcome in launch(jobs, 1, lambda *told: None):
+    print(outcome.job.cell.seed, outcome.state, "finished by another" in outcome.line, flush=True)
+"""
+
+
+def test_two_runs_of_the_same_results_at_once_train_each_cell_once(tmp_path):
+    data, start = write_patches(tmp_path / "data"), tmp_path / "start"
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parent.parent), "OMP_NUM_THREADS": "1"}
+    both = [
+        subprocess.Popen(
+            [sys.executable, "-c", TWO, data, tmp_path / "results", tmp_path / f"runs{number}", start],
+            stdout=subprocess.PIPE,
+            env=environment,
+            text=True,
+        )
+        for number in (1, 2)
+    ]
+    assert [run.stdout.readline() for run in both] == ["ready\n"] * 2
+    start.touch()
+    lines = [line.split() for run in both for line in run.communicate(timeout=300)[0].splitlines()]
+    assert [run.returncode for run in both] == [0, 0]
+    trained = sorted(seed for seed, state, elsewhere in lines if (state, elsewhere) == ("done", "False"))
+    assert trained == ["0", "1", "2"], lines
+    assert [record.cell["seed"] for _, record in store.scan(tmp_path / "results")] == [0, 1, 2]
+    for cell, record in store.scan(tmp_path / "results"):
+        packed = store.predictions_path(tmp_path / "results", cell).read_bytes()
+        assert hashlib.sha256(packed).hexdigest() == record.predictions_sha256
+
+
+def test_a_tracking_server_that_never_answers_costs_seconds_and_one_masked_line(jobs, tmp_path, monkeypatch, capsys):
+    from bench import track
+    from bench.tracking.mlflow_place import URI
+
+    list(launch(jobs[:1], 1, quiet))
+    before = {path: path.read_bytes() for path in jobs[0].results.rglob("*") if path.is_file()}
+    with socket.create_server(("127.0.0.1", 0)) as mute:  # it takes the connection and says nothing
+        monkeypatch.setenv(URI, f"http://ann:hidden-word@127.0.0.1:{mute.getsockname()[1]}")
+        monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "1")
+        monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+        track.sync_quietly(jobs[0].results, jobs[0].runs)
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("warning: MLflow is not written") and "hidden-word" not in line
+    assert {path: path.read_bytes() for path in jobs[0].results.rglob("*") if path.is_file()} == before
