@@ -23,6 +23,7 @@ from bench.errors import UserError
 from bench.feed import Feed, feed
 from bench.method import Method
 from bench.numeric import Arithmetic, arithmetic
+from bench.pretrained import starting_weights
 from bench.record import Record
 from bench.report.table_rows import Trained
 from bench.spec import Cell, recipe_of, variant_of
@@ -51,12 +52,16 @@ class Network:
 
     def untrained(self) -> Method | None:
         """The same network before its first step; None where it starts from weights that are not at hand."""
+        start = None
         if self.record.cell["weights"] != "none":
-            return None
+            shipped = starting_weights("rendered", "quick")
+            if shipped.sha256 != self.record.weights_sha256:
+                return None
+            start = shipped.path
         from bench.cell import build
 
         cell = _cell(self.record)
-        return build(cell, len(self.record.data.classes), self.train_labels, None, self.feed.arithmetic).eval()
+        return build(cell, len(self.record.data.classes), self.train_labels, start, self.feed.arithmetic).eval()
 
 
 @dataclass
