@@ -1,0 +1,137 @@
+"""Does the README say what is so?  Its commands run, its examples work, its table is the report's."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import write_photos
+
+TREE = Path(__file__).parent.parent
+README = (TREE / "README.md").read_text(encoding="utf-8")
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", README, flags=re.MULTILINE | re.DOTALL)
+
+
+def run(line: str, cwd: Path, timeout: int = 300) -> subprocess.CompletedProcess[str]:
+    program, *arguments = shlex.split(line, comments=True)
+    assert program == "python"
+    return subprocess.run([sys.executable, *arguments], cwd=cwd, capture_output=True, text=True, timeout=timeout)
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The sources in a folder of their own, to be changed as the README says."""
+    folder = tmp_path_factory.mktemp("clone")
+    for room in ("bench", "baselines", "dan"):
+        shutil.copytree(TREE / room, folder / room, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(TREE / "results" / "reported", folder / "results" / "reported")
+    return folder
+
+
+def insert(path: Path, before: str, line: str) -> None:
+    """Put a line before the first place of a text."""
+    text = path.read_text(encoding="utf-8")
+    assert text.count(before) >= 1, f"{path.name} has no {before!r}"
+    path.write_text(text.replace(before, f"{line}\n{before}", 1), encoding="utf-8")
+
+
+def quoted(pattern: str) -> str:
+    """The only piece of code in the README's prose that fits."""
+    prose = re.sub(r"^```.*?^```$", "", README, flags=re.MULTILINE | re.DOTALL)
+    (found,) = {text for text in re.findall(r"`([^`\n]+)`", prose) if re.fullmatch(pattern, text)}
+    return found
+
+
+@pytest.mark.parametrize("line", [line for block in blocks("sh runnable") for line in block.splitlines()])
+def test_a_command_that_needs_no_training_succeeds(line: str):
+    answer = run(line, TREE)
+    assert answer.returncode == 0, answer.stdout[-2000:] + answer.stderr[-2000:]
+
+
+def test_there_are_such_commands():
+    assert len([line for block in blocks("sh runnable") for line in block.splitlines()]) >= 5
+
+
+def test_every_command_of_the_table_answers_to_help():
+    commands = set(re.findall(r"python -m (bench\.\w+)", README))
+    assert len(commands) >= 10
+    for command in sorted(commands):
+        answer = run(f"python -m {command} --help", TREE)
+        assert answer.returncode == 0, f"{command}: {answer.stderr[-500:]}"
+
+
+def test_the_table_is_that_of_the_report():
+    report = (TREE / "results" / "README.md").read_text(encoding="utf-8")
+    shown = README.split("<!-- table: results/README.md, facial_expressions -->\n")[1].split("<!-- end of table -->")[0]
+    assert shown.strip()
+    assert shown.strip() in report
+
+
+def test_every_file_that_it_links_to_is_there():
+    missing = [
+        name
+        for name in re.findall(r"\]\(([^)#]+)\)", README)
+        if not name.startswith("http") and not (TREE / name).exists()
+    ]
+    assert not missing
+
+
+def test_a_method_that_is_added_as_it_says_appears_in_the_table(clone: Path, tmp_path: Path):
+    method, _ = blocks("python")
+    (clone / "baselines" / "my_method.py").write_text(method, encoding="utf-8")
+    insert(clone / "baselines" / "registry.py", '    "resnet18": Entry(', f"    {quoted(r'.*Entry.*')}")
+    suite = clone / "bench" / "suites" / "smoke.toml"
+    insert(suite, '    { method = "dan" }', f"    {quoted(r'. method = .my_method. .,')}")
+    photos = write_photos(tmp_path / "photos")
+    what = f"--suite smoke --only '*/my_method/*' --budget quick --jobs 1 --data {photos} --runs {tmp_path / 'runs'}"
+    answer = run(f"python -m bench.run {what}", clone)
+    assert answer.returncode == 0, answer.stderr[-2000:]
+    page = (clone / "results" / "tables" / "smoke" / "comparison-facial_expressions.md").read_text(encoding="utf-8")
+    assert re.search(r"\| My method +\| re-trained", page)
+
+
+def test_a_dataset_that_is_added_as_it_says_is_verified_and_planned(clone: Path, tmp_path: Path):
+    _, reader = blocks("python")
+    (clone / "bench" / "data" / "readers" / "my_faces.py").write_text(reader, encoding="utf-8")
+    insert(
+        clone / "bench" / "data" / "catalog.py",
+        '        DatasetInfo(\n            "facial_expressions",',
+        f"        {quoted(r'DatasetInfo.*')}",
+    )
+    layouts = clone / "bench" / "data" / "layouts.py"
+    insert(layouts, '    "rafdb": rafdb.LAYOUTS', f"    {quoted(r'.my_faces.: my_faces.LAYOUTS,')}")
+    text = layouts.read_text(encoding="utf-8").replace(
+        "facial_expressions, rafdb", "facial_expressions, my_faces, rafdb", 1
+    )
+    layouts.write_text(text, encoding="utf-8")
+    insert(clone / "bench" / "suites" / "recipes.toml", "[full.facial_expressions]", quoted(r"\[full.my_faces\]"))
+    suite = clone / "bench" / "suites" / "smoke.toml"
+    text = suite.read_text(encoding="utf-8")
+    suite.write_text(re.sub(r"datasets = \[", 'datasets = ["my_faces", ', text), encoding="utf-8")
+    faces = tmp_path / "faces" / "my_faces"
+    written = list(_class_folders(faces, write_photos(tmp_path / "photos")))
+    answer = run(f"python -m bench.data verify my_faces --root {faces}", clone)
+    assert answer.returncode == 0, answer.stdout[-2000:] + answer.stderr[-2000:]
+    assert f"{len(written) // 2}" in answer.stdout
+    planned = run(f"python -m bench.run --suite smoke --plan --budget quick --data {tmp_path / 'faces'}", clone)
+    assert planned.returncode == 0, planned.stderr[-2000:]
+    assert "my_faces/dan/" in planned.stdout
+
+
+def _class_folders(root: Path, photos: Path):
+    """Two images of every class in each split, out of a tree of photos."""
+    images = sorted((photos / "facial_expressions" / "images").iterdir())
+    names = ("neutral", "happiness", "sadness", "surprise", "fear", "disgust", "anger")
+    for number, image in enumerate(images[:28]):
+        target = root / ("train", "test")[number % 2] / names[number // 2 % 7] / f"{number}{image.suffix}"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(image, target)
+        yield target
