@@ -113,7 +113,7 @@ def _run(job: Job, folder: Path, progress: Progress, began: float) -> Outcome:
         if isinstance(error, OSError) and error.errno in DISK_FAULTS:
             raise disk_error(job.runs, error) from None
         said = one_line(error) if isinstance(error, CellError | UserError) else described(error)
-        return _failed(job, without_folders(said, job), said, began)
+        return _failed(job, without_folders(said, _folders(job)), said, began)
     with keeping(job.results):
         store.save(job.results, name, record, predictions)
     checkpoint.clear(folder)
@@ -121,6 +121,12 @@ def _run(job: Job, folder: Path, progress: Progress, began: float) -> Outcome:
     peak = record.provenance["peak_memory_bytes"] / 2**30
     line = f"{name}: last epoch {last.correct}/{last.n} correct, {seconds:.0f} s, peak memory {peak:.2f} GiB"
     return Outcome(job, "done", line, seconds)
+
+
+def _folders(job: Job) -> dict[str, Path | None]:
+    """The folders that a person named, by the option that names them."""
+    weights = job.weights.parent if job.weights else None
+    return {"--root": job.source.root, "--results": job.results, "--runs": job.runs, "--pretrained": weights}
 
 
 def _failed(job: Job, reason: str, said: str, began: float) -> Outcome:

@@ -8,15 +8,11 @@ from __future__ import annotations
 
 import errno
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from bench.errors import UserError
-
-if TYPE_CHECKING:
-    from bench.launch.job import Job
 
 # The disk takes no more: no fault of the cell, and the next one would meet it too.
 DISK_FAULTS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG})
@@ -55,10 +51,8 @@ def described(error: Exception) -> str:
     return f"{type(error).__name__}: {said} ({Path(frame.filename).name}:{frame.lineno})"
 
 
-def without_folders(said: str, job: Job) -> str:
-    """The text with the run's own folders named by their options."""
-    folders = {"--root": job.source.root, "--results": job.results, "--runs": job.runs}
-    folders["--pretrained"] = job.weights.parent if job.weights else None
+def without_folders(said: str, folders: Mapping[str, Path | None]) -> str:
+    """The text with the run's own folders, by option, named by those options."""
     for option, folder in folders.items():
         for written in {str(folder), str(folder.resolve())} - {".", "/"} if folder else ():
             said = said.replace(written, f"<{option}>")
