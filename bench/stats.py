@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -191,17 +192,27 @@ def two_level_bootstrap(scores: ArrayLike, confidence: float = 0.95, resamples: 
     if matrix.ndim != 2 or matrix.size == 0:
         raise ValueError(f"scores must be (seeds, images) and not empty, not {matrix.shape}")
     seeds, images = matrix.shape
-    random = np.random.default_rng(seed)
-    draws: list[NDArray[np.float64]] = []
-    for start in range(0, resamples, 200):  # 200 rows of image weights at a time: 6 MiB for 4,000 images
-        rows = min(200, resamples - start)
-        over_seeds = random.multinomial(seeds, np.full(seeds, 1 / seeds), size=rows)  # (R, S)
-        over_images = random.multinomial(images, np.full(images, 1 / images), size=rows)  # (R, N)
-        draws.append(np.einsum("rn,rn->r", over_seeds @ matrix, over_images) / (seeds * images))
+    draws = [
+        np.einsum("rn,rn->r", over_seeds @ matrix, over_images) / (seeds * images)
+        for over_seeds, over_images in _weights(seeds, images, resamples, seed)
+    ]
     tail = (1 - confidence) / 2
     low, high = np.quantile(np.concatenate(draws), [tail, 1 - tail])
     note = "one seed: only the images were resampled" if seeds == 1 else ""
     return TwoLevel(seeds, images, float(matrix.mean()), Interval(float(low), float(high)), note)
+
+
+@lru_cache(maxsize=4)  # drawing is nine tenths of the work, and the rows of a page share it
+def _weights(seeds: int, images: int, resamples: int, seed: int) -> list[tuple[NDArray[np.uint16], NDArray[np.uint16]]]:
+    """How often each resample draws each seed (R, S) and each image (R, N), 200 resamples at a time."""
+    random = np.random.default_rng(seed)
+    found = []
+    for start in range(0, resamples, 200):
+        rows = min(200, resamples - start)
+        over_seeds = random.multinomial(seeds, np.full(seeds, 1 / seeds), size=rows)
+        over_images = random.multinomial(images, np.full(images, 1 / images), size=rows)
+        found.append((over_seeds.astype(np.uint16), over_images.astype(np.uint16)))
+    return found
 
 
 def detectable_between_splits(n: int, base: float, power: float = 0.8, alpha: float = 0.05) -> float | None:
