@@ -20,9 +20,10 @@ from bench.atomic import write_bytes
 from bench.command import named_values
 from bench.data.read import read
 from bench.errors import UserError
+from bench.pretrained import starting_weights
 from bench.record import Record, canonical
 from bench.report import reported
-from bench.run import parse_seeds, parse_weights
+from bench.run import parse_seeds
 from bench.study import tuned
 from bench.study.space import space_of
 from bench.suite_file import SUITES, load_suite, parse_suite, suite_names
@@ -215,7 +216,7 @@ def test_label_files_of_any_bytes_list_images_of_the_root_or_say_what_is_wrong(l
 def test_options_of_any_text_are_values_or_one_line(text):
     for parse in (
         parse_seeds,
-        parse_weights,
+        lambda given: starting_weights(given, "quick"),
         lambda given: named_values([given], "--root", "rafdb=x"),
         lambda given: space_of("dan", [given]),
         lambda given: space_of("dan", [f"loss.lambda1={given}"]),

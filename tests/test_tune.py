@@ -99,7 +99,8 @@ def finished(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def arguments(photos: Path, folder: Path, *more: str) -> list[str]:
     return [
         "--method", "dan", "--dataset", "facial_expressions", "--root", f"facial_expressions={photos}",
-        "--pretrained", "none", "--device", "cpu", "--results", str(folder / "results"), "--runs", str(folder / "runs"), *more,
+        "--pretrained", "none", "--device", "cpu", "--results", str(folder / "results"),
+        "--runs", str(folder / "runs"), *more,
     ]  # fmt: skip
 
 
