@@ -18,6 +18,7 @@ from pathlib import Path
 from bench import command, store
 from bench.data.catalog import DATASETS
 from bench.errors import UserError
+from bench.figures import cell_figures
 from bench.spec import slug
 from bench.study.runs import study_runs
 from bench.suite_file import load_suite, suite_names
@@ -112,7 +113,8 @@ def projected(results: Path) -> Iterator[Run]:
         file = store.record_path(results, cell)
         files = {"record.json": file, "predictions.npz": store.predictions_path(results, cell)}
         present = {name: path for name, path in files.items() if path.is_file()}
-        yield of_record(cell, record, suites_of(cell, asked), present, _modified(file))
+        pictures = cell_figures.made(results, cell, record)
+        yield of_record(cell, record, suites_of(cell, asked), present, _modified(file), pictures)
     records = results / "records"
     for file in sorted(records.rglob(f"*{store.FAILED}")) if records.is_dir() else ():
         cell = file.relative_to(records).as_posix().removesuffix(store.FAILED)

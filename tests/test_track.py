@@ -122,7 +122,19 @@ def test_a_run_says_what_its_record_says(results: Path, runs: Path) -> None:
     assert single["cost/params_M"] == record.parameters / 1e6
     artifacts = next((runs / "mlartifacts").rglob(f"{content(runs)[ONE_HEAD.name][0]}/artifacts"))
     assert (artifacts / "record.json").read_text() == record.to_json()
-    assert sorted(path.name for path in artifacts.iterdir()) == ["predictions.npz", "record.json"]
+    assert sorted(path.name for path in artifacts.iterdir()) == ["figures", "predictions.npz", "record.json"]
+    pictures = sorted((artifacts / "figures").iterdir())
+    assert [path.name for path in pictures] == ["confusion.png", "learning.png"]
+    assert all(path.read_bytes().startswith(b"\x89PNG") for path in pictures)
+
+
+def test_damaged_predictions_cost_a_run_its_confusion_matrix_and_no_other_run_anything(
+    results: Path, runs: Path
+) -> None:
+    store.predictions_path(results, ONE_HEAD.name).write_bytes(b"damaged")
+    assert project(results, runs) == (4, 0, 0)
+    artifacts = next((runs / "mlartifacts").rglob(f"{content(runs)[ONE_HEAD.name][0]}/artifacts"))
+    assert [path.name for path in (artifacts / "figures").iterdir()] == ["learning.png"]
 
 
 def test_a_failed_cell_is_a_failed_run_with_its_reason(results: Path, runs: Path) -> None:

@@ -100,8 +100,8 @@ def cell_text(axes: Axes, shares: Sequence[Sequence[float]], texts: Sequence[Seq
             axes.text(column, row, text, ha="center", va="center", fontsize=size, color=colour)
 
 
-def png(made: Figure) -> bytes:
+def png(made: Figure, dpi: int = DPI) -> bytes:
     """The picture's bytes: the same for the same drawing (no time, no program's name)."""
     buffer = io.BytesIO()
-    made.savefig(buffer, format="png", dpi=DPI, metadata={"Software": None})
+    made.savefig(buffer, format="png", dpi=dpi, metadata={"Software": None})
     return buffer.getvalue()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -20,7 +20,7 @@ from bench.spec import slug
 from bench.store import Failure
 from bench.switches import Scalar, flatten
 
-LAYOUT = 1  # raised when runs are to look different: what is projected under another layout is projected anew
+LAYOUT = 2  # raised when runs are to look different: what is projected under another layout is projected anew
 NOTE = "mlflow.note.content"
 SELECTIONS = ("last", "best-val", "best-test")  # as they are listed
 ORACLE = "best-test"
@@ -55,7 +55,8 @@ class Run:
     """One run.  `cell` is its address; two runs of one cell say the same when their `projection` is the same.
 
     `start` and `end` are in milliseconds since 1970.  `artifacts` maps a name in MLflow to a file.  `parent` is the
-    `cell` of the run that this one is nested below, empty for none (cells are flat; only trials are nested).
+    `cell` of the run that this one is nested below, empty for none (cells are flat; only trials are nested).  `made`
+    maps a name to what makes the file's bytes (or None), called only when the run is written.
     """
 
     cell: str
@@ -70,9 +71,17 @@ class Run:
     artifacts: Mapping[str, Path] = field(default_factory=dict)
     data: Data | None = None
     parent: str = ""
+    made: Mapping[str, Callable[[], bytes | None]] = field(default_factory=dict)
 
 
-def of_record(cell: str, record: Record, suites: str, artifacts: Mapping[str, Path], modified: int) -> Run:
+def of_record(
+    cell: str,
+    record: Record,
+    suites: str,
+    artifacts: Mapping[str, Path],
+    modified: int,
+    made: Mapping[str, Callable[[], bytes | None]] | None = None,
+) -> Run:
     """The run of a finished cell.  `modified` is the time of its file: the end where no start was noted."""
     start, end = _span(record, modified)
     facts = record.cell
@@ -101,6 +110,7 @@ def of_record(cell: str, record: Record, suites: str, artifacts: Mapping[str, Pa
         params=params(record),
         metrics=tuple(metrics(record, start, end)),
         artifacts=artifacts,
+        made=made or {},
         data=Data(facts["dataset"], record.data.digest, record.data.n_train, record.data.n_test),
     )
 

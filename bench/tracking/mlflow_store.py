@@ -174,7 +174,13 @@ def _write(client: MlflowClient, experiment_id: str, run: Run) -> None:
             copy = Path(folder, name)
             copy.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(file, copy)
-        if run.artifacts:
+        for name, make in run.made.items():
+            content = make()
+            if content is not None:
+                picture = Path(folder, name)
+                picture.parent.mkdir(parents=True, exist_ok=True)
+                picture.write_bytes(content)
+        if run.artifacts or run.made:
             client.log_artifacts(run_id, folder)
     client.set_terminated(run_id, run.status, run.end)
 
