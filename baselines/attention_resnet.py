@@ -3,7 +3,8 @@ branch.
 
 Code: github.com/huggingface/pytorch-image-models (timm/models/resnet.py, timm/layers).
 Departures: the last batch normalisation of a block starts at one, as in the shared trunk (timm starts it at
-zero).  The file of trunk weights is not used: these rows start from random weights, also where the other rows do not.
+zero).  The trunk's layers start from the same weights as every ResNet-18 row, the attention layers, which no file of
+trunk weights has, from timm's own initialisation.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import Literal
 
 import timm
 
+from baselines.backbone import load_weights
 from baselines.cross_entropy import CrossEntropy
 from bench.method import Context
 
@@ -25,4 +27,5 @@ def attention_resnet18(attention: Literal["se", "cbam", "eca"], context: Context
         block_args={"attn_layer": attention},
         zero_init_last=False,
     )
+    load_weights(network, context)
     return CrossEntropy(network)

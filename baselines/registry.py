@@ -65,9 +65,9 @@ METHODS: dict[str, Entry] = {
         own_recipe={"optimizer": "sgd", "lr": 0.01, "momentum": 0.9, "weight_decay": 5e-4},
     ),
     "single_head": Entry("Single attention head", "baselines.single_head"),
-    "se_resnet18": Entry("SE-ResNet-18", "baselines.se_resnet18", trunk="own"),
-    "cbam_resnet18": Entry("CBAM-ResNet-18", "baselines.cbam_resnet18", trunk="own"),
-    "eca_resnet18": Entry("ECA-ResNet-18", "baselines.eca_resnet18", trunk="own"),
+    "se_resnet18": Entry("SE-ResNet-18", "baselines.se_resnet18"),
+    "cbam_resnet18": Entry("CBAM-ResNet-18", "baselines.cbam_resnet18"),
+    "eca_resnet18": Entry("ECA-ResNet-18", "baselines.eca_resnet18"),
     "efficientnet_b0": Entry(
         "EfficientNet-B0",
         "baselines.efficientnet_b0",

@@ -46,8 +46,8 @@ Watch = Callable[["History"], None]  # sees all that training has left so far; s
 
 @dataclass(frozen=True)
 class Start:
-    """What a cell starts from besides its data: its key, the folder of its checkpoints, the trunk's weights; and
-    whether its trained weights are kept in that folder."""
+    """What a cell starts from besides its data: its key, the folder of its checkpoints, the trunk's weights; whether
+    its trained weights are kept in that folder; and how many threads read ahead (None: what the device calls for)."""
 
     key: str
     folder: Path
@@ -55,6 +55,7 @@ class Start:
     weights_sha256: str | None = None
     checkpoint_seconds: float = CHECKPOINT_SECONDS
     keep_weights: bool = False
+    loader_workers: int | None = None
 
 
 @dataclass
@@ -132,7 +133,7 @@ def train_cell(
     if watch is not None and history.logs:
         watch(history)
     parts = {"train": ("train", rows.train), "val": ("train", rows.val), "test": ("test", rows.test)}
-    feeds = {name: feed(dataset, *parts[name], numbers) for name in ("train", *watched)}
+    feeds = {name: feed(dataset, *parts[name], numbers, start.loader_workers) for name in ("train", *watched)}
     at_once = EvaluationBatch.on(numbers.device)
     full = ""
     try:

@@ -1,4 +1,8 @@
-"""How do images reach the device?  Resident on a GPU that has room for them, else each batch out of the memory map."""
+"""How do images reach the device?  Resident on a GPU that has room for them, else each batch out of the memory map.
+
+A batch is made in two parts: the host's (rows out of the map, draws), which a loader's threads may do ahead of time,
+and the device's (augmentation, normalisation).  Neither depends on who does it, or when.
+"""
 
 from __future__ import annotations
 
@@ -13,10 +17,24 @@ from torch import Tensor
 from bench.data.augment import IMAGENET_MEAN, IMAGENET_STD, augment, gather_rows, normalisation_table, plain
 from bench.data.dataset import Dataset
 from bench.data.draws import AugmentSpec, draw
+from bench.loader import DEFAULT_WORKERS
 from bench.numeric import Arithmetic
 
 RESIDENT_SHARE = 0.5  # of the GPU's free memory that a split's images may take; the rest is the network's
 UPLOAD_IMAGES = 4096  # at a time, so that uploading AffectNet (43 GB) takes 0.6 GB of host memory
+
+
+@dataclass(frozen=True)
+class HostBatch:
+    """The host's part of a batch, page-locked where there is a GPU.
+
+    `images` (B, S, S, 3) were copied out of the memory map, None where the split is on the GPU; `index` (B,) are its
+    rows there; `draws` (B, 13) say how to augment, None for not at all.
+    """
+
+    images: Tensor | None
+    index: Tensor
+    draws: Tensor | None
 
 
 @dataclass(frozen=True)
@@ -25,6 +43,7 @@ class Feed:
 
     `images` (n, S, S, 3) are the split's, usually a memory map; `resident` are the same on the GPU, or None; position i
     of this feed is row `rows[i]` of them.  Augmentation draws are keyed by position, never by batch or worker.
+    `workers` threads of a loader may read ahead.
     """
 
     images: NDArray[np.uint8]
@@ -32,29 +51,49 @@ class Feed:
     resident: Tensor | None
     table: Tensor
     arithmetic: Arithmetic
+    workers: int = 0
 
     def __len__(self) -> int:
         return len(self.rows)
 
     def plain(self, positions: NDArray[np.int64]) -> Tensor:
         """Normalised images (B, 3, S, S) of these positions."""
-        images, index = self._stored(positions)
-        return plain(images, index, self.table, memory_format=self.arithmetic.memory_format)
+        return self.on_device(self.host_plain(positions))
 
     def augmented(
         self, positions: NDArray[np.int64], repeats: NDArray[np.int64], spec: AugmentSpec, seed: int, epoch: int
     ) -> Tensor:
         """Augmented, normalised images (B, 3, S, S); a function of (seed, epoch, position, repeat) for each image."""
-        images, index = self._stored(positions)
-        draws = on_device(draw(spec, seed, epoch, positions, repeats), self.arithmetic.device)
-        return augment(images, index, draws, self.table, memory_format=self.arithmetic.memory_format)
+        return self.on_device(self.host_augmented(positions, repeats, spec, seed, epoch))
 
-    def _stored(self, positions: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
-        device = self.arithmetic.device
+    def host_plain(self, positions: NDArray[np.int64]) -> HostBatch:
+        """The host's part of `plain`."""
+        return self._read(positions, None)
+
+    def host_augmented(
+        self, positions: NDArray[np.int64], repeats: NDArray[np.int64], spec: AugmentSpec, seed: int, epoch: int
+    ) -> HostBatch:
+        """The host's part of `augmented`."""
+        return self._read(positions, draw(spec, seed, epoch, positions, repeats))
+
+    def on_device(self, host: HostBatch) -> Tensor:
+        """The device's part: images (B, 3, S, S), augmented where the host has drawn."""
+        device, layout = self.arithmetic.device, self.arithmetic.memory_format
+        images = self.resident if host.images is None else host.images.to(device, non_blocking=True)
+        assert images is not None  # the host leaves the images out only where they are resident
+        index = host.index.to(device, non_blocking=True)
+        if host.draws is None:
+            return plain(images, index, self.table, memory_format=layout)
+        draws = host.draws.to(device, non_blocking=True)
+        return augment(images, index, draws, self.table, memory_format=layout)
+
+    def _read(self, positions: NDArray[np.int64], draws: NDArray[np.int32] | None) -> HostBatch:
+        device, rows = self.arithmetic.device, self.rows[positions]
+        drawn = None if draws is None else locked(draws, device)
         if self.resident is not None:
-            return self.resident, on_device(self.rows[positions], device)
-        batch = gather_rows(self.images, self.rows[positions], pin=device.type == "cuda")
-        return batch.to(device, non_blocking=True), torch.arange(len(positions), device=device)
+            return HostBatch(None, locked(rows, device), drawn)
+        images = gather_rows(self.images, rows, pin=device.type == "cuda")
+        return HostBatch(images, locked(np.arange(len(rows)), device), drawn)
 
 
 class Origin(NamedTuple):
@@ -85,19 +124,30 @@ class Residents:
 _residents = Residents()  # one a process: cells that follow each other share what is on the GPU
 
 
-def feed(dataset: Dataset, split: str, rows: NDArray[np.int64], arithmetic: Arithmetic) -> Feed:
-    """The rows of a dataset's `train` or `test` split; on a CPU the memory map is the memory."""
+def feed(
+    dataset: Dataset, split: str, rows: NDArray[np.int64], arithmetic: Arithmetic, workers: int | None = None
+) -> Feed:
+    """The rows of a dataset's `train` or `test` split; on a CPU the memory map is the memory.
+
+    `workers` threads read ahead; None is what the device calls for.
+    """
     images, device = (dataset.train if split == "train" else dataset.test).images, arithmetic.device
     origin = Origin(dataset.digest, images.shape[1], split)
     resident = _residents.get(images, origin, device) if device.type == "cuda" else None
-    return Feed(images, rows, resident, normalisation_table(IMAGENET_MEAN, IMAGENET_STD).to(device), arithmetic)
+    table = normalisation_table(IMAGENET_MEAN, IMAGENET_STD).to(device)
+    return Feed(images, rows, resident, table, arithmetic, DEFAULT_WORKERS[device.type] if workers is None else workers)
 
 
 def on_device(values: NDArray[Any], device: torch.device) -> Tensor:
-    """A small array as a tensor on the device.  Page-locked for a GPU: only so does the host not wait for the copy, and
-    with it for all that the GPU has yet to do."""
+    """A small array as a tensor on the device."""
+    return locked(values, device).to(device, non_blocking=True)
+
+
+def locked(values: NDArray[Any], device: torch.device) -> Tensor:
+    """A small array as a tensor on the host, page-locked for a GPU: only from there does the host not wait for a copy,
+    and with it for all that the GPU has yet to do."""
     tensor = torch.from_numpy(values)
-    return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor
+    return tensor.pin_memory() if device.type == "cuda" else tensor
 
 
 def free_bytes(device: torch.device) -> int:

@@ -12,10 +12,14 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from typing import Any
 
 import torch
+import torch.utils.deterministic
 
 from bench.errors import UserError, unknown
+
+_MEMORY: Any = torch.utils.deterministic
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,7 @@ def arithmetic(numeric: str, device: torch.device) -> Iterator[Arithmetic]:
     before = (
         torch.get_num_threads(),
         torch.are_deterministic_algorithms_enabled(),
+        _MEMORY.fill_uninitialized_memory,
         torch.backends.cudnn.benchmark,
         torch.backends.cuda.matmul.allow_tf32,
         torch.backends.cudnn.allow_tf32,
@@ -59,6 +64,9 @@ def arithmetic(numeric: str, device: torch.device) -> Iterator[Arithmetic]:
     else:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS is deterministic only with it
     torch.use_deterministic_algorithms(faithful)
+    # With deterministic algorithms torch also fills every new tensor, lest a read of unwritten memory make two runs
+    # differ.  Nothing here reads such memory, and the filling takes 8 % of a CPU step (bench.perf, "D filled").
+    _MEMORY.fill_uninitialized_memory = False
     torch.backends.cudnn.benchmark = False  # it may choose another algorithm in each run
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = not faithful
     try:
@@ -66,5 +74,6 @@ def arithmetic(numeric: str, device: torch.device) -> Iterator[Arithmetic]:
     finally:
         torch.set_num_threads(before[0])
         torch.use_deterministic_algorithms(before[1])
-        torch.backends.cudnn.benchmark = before[2]
-        torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = before[3:]
+        _MEMORY.fill_uninitialized_memory = before[2]
+        torch.backends.cudnn.benchmark = before[3]
+        torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = before[4:]

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-from bench.feed import Feed
+from bench.feed import Feed, HostBatch
+from bench.loader import loaded
 from bench.method import Method
 
 LARGEST = {"cpu": 128, "cuda": 1024}  # a CPU core gains nothing beyond; a GPU little, but memory is there to be used
@@ -51,28 +54,35 @@ def predict(method: Method, feed: Feed, batch: EvaluationBatch | None = None) ->
     found: list[Tensor] = []
     done = 0
     while done < len(feed):
-        positions = np.arange(done, min(done + batch.size, len(feed)))
-        logits = _answer(method, feed, positions)
-        if logits is not None:
-            found.append(logits)
-            done += len(positions)
-        elif batch.halve():
-            torch.cuda.empty_cache()
-            log.warning("evaluation does not fit; going on with %d images at once", batch.size)
+        for host in loaded(feed.host_plain, _filled(done, len(feed), batch.size), feed.workers):
+            logits = _answer(method, feed, host)
+            if logits is None:
+                break
+            found.append(logits[: len(feed) - done])  # without what the last batch was filled up with
+            done += len(found[-1])
         else:
+            break
+        if not batch.halve():
             raise torch.OutOfMemoryError(f"not even {UNIT} images fit for evaluation")
+        torch.cuda.empty_cache()
+        log.warning("evaluation does not fit; going on with %d images at once", batch.size)
     return torch.cat(found).cpu()
 
 
-def _answer(method: Method, feed: Feed, positions: np.ndarray) -> Tensor | None:
-    """Logits (B, C) of these positions, or None where the GPU's memory is too small for them.
+def _filled(done: int, count: int, size: int) -> Iterator[NDArray[np.int64]]:
+    """The positions from `done` to `count` in batches of `size`, the last one filled up to a multiple of UNIT."""
+    for start in range(done, count, size):
+        positions = np.arange(start, min(start + size, count))
+        yield np.concatenate([positions, np.repeat(positions[-1:], -len(positions) % UNIT)])
+
+
+def _answer(method: Method, feed: Feed, host: HostBatch) -> Tensor | None:
+    """Logits (B, C) of a batch in single precision, or None where the GPU's memory is too small for it.
 
     A function of its own, so that an error's traceback lets go of the tensors before the next attempt.
     """
-    filled = np.concatenate([positions, np.repeat(positions[-1:], -len(positions) % UNIT)])
     try:
         with feed.arithmetic.forward():
-            logits = method.logits(feed.plain(filled))
+            return method.logits(feed.on_device(host)).float()
     except torch.OutOfMemoryError:
         return None
-    return logits[: len(positions)].float()

@@ -19,7 +19,10 @@ HELP = (
 
 @dataclass(frozen=True)
 class Weights:
-    """Starting weights: their name in tables, and the file with its digest (None for random initialisation)."""
+    """Starting weights: their name in tables and cells, and the file with its digest (None for random initialisation).
+
+    A file of the user's is named with the first digits of its digest, `msceleb@1a2b3c4d`: another file is another row.
+    """
 
     name: str = "none"
     path: Path | None = None
@@ -43,7 +46,13 @@ def starting_weights(text: str | None, budget: str) -> Weights:
             f"--pretrained {text}: write {name}=FILE with the file of ResNet-18 weights (nothing is downloaded)"
         )
     with path.open("rb") as content:
-        return Weights(name, path, hashlib.file_digest(content, "sha256").hexdigest())
+        sha256 = hashlib.file_digest(content, "sha256").hexdigest()
+    return Weights(name if path is SHIPPED else f"{name}@{sha256[:8]}", path, sha256)
+
+
+def family(name: str) -> str:
+    """What kind of weights a name stands for: `msceleb` of `msceleb@1a2b3c4d`."""
+    return name.partition("@")[0]
 
 
 def prove(weights: Weights) -> None:

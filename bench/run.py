@@ -45,6 +45,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(options: argparse.Namespace) -> int:
     if options.jobs is not None and options.jobs < 1:
         raise UserError(f"--jobs {options.jobs}: at least one cell at once")
+    if options.loader_workers is not None and options.loader_workers < 0:
+        raise UserError(f"--loader-workers {options.loader_workers}: 0, or how many threads read batches ahead")
     suite = load_suite(options.suite)
     executor = EXECUTORS[options.executor]
     device = _device(options, executor)
@@ -164,11 +166,8 @@ def _launch(
             source = sources[item.cell.dataset]
             keep = item.cell.seed == first[item.cell.row]  # a model to look at for each row, not a disk full of them
             places = (options.results, options.runs)
-            jobs.append(
-                Job(
-                    item.cell, item.key, source, *places, device, own.path, own.sha256, keep, options.checkpoint_seconds
-                )
-            )
+            paces = (options.checkpoint_seconds, options.loader_workers)
+            jobs.append(Job(item.cell, item.key, source, *places, device, own.path, own.sha256, keep, *paces))
     epochs = {job.cell.name: job.cell.recipe.epochs for job in jobs}
     failed = 0
     with tqdm(total=sum(epochs.values()), unit="epoch", disable=None, file=sys.stderr) as bar:
@@ -274,6 +273,12 @@ def _parser() -> argparse.ArgumentParser:
         "--executor", choices=tuple(EXECUTORS), default="local", help="this machine, or Ray (RAY_ADDRESS)"
     )
     parser.add_argument("--jobs", type=int, metavar="N", help="cells at once (default: one a core, one a GPU)")
+    parser.add_argument(
+        "--loader-workers",
+        type=int,
+        metavar="N",
+        help="threads a cell that read batches ahead (default: 0 on a CPU, 2 on a GPU); no number depends on it",
+    )
     parser.add_argument("--results", type=Path, default=Path("results"), help="records and tables (default results/)")
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="cache, checkpoints, MLflow (default runs/)")
     parser.add_argument(

@@ -12,7 +12,8 @@ from torch import Tensor
 from bench import seeds
 from bench.data.draws import preset
 from bench.errors import CellError
-from bench.feed import Feed, on_device
+from bench.feed import Feed, HostBatch, on_device
+from bench.loader import loaded
 from bench.method import Batch, Method, Step
 from bench.optim import learning_rate, minimise, set_learning_rate
 from bench.recipe import Recipe
@@ -43,14 +44,18 @@ def train_epoch(
     batches = batched(order, recipe.batch_size)
     repeats = batched(seeds.repeats(order), recipe.batch_size)
     tally = _Tally()
+
+    def read(number: int) -> HostBatch:
+        return feed.host_augmented(batches[number], repeats[number], spec, seed, epoch)
+
     # Dropout-like layers draw from torch's generator: seeded anew for each epoch, so that a resumed run needs no RNG
     # state.
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(seeds.step_seed(seed, epoch))
-        for number, (positions, again) in enumerate(zip(batches, repeats, strict=True)):
+        for number, host in enumerate(loaded(read, range(len(batches)), feed.workers)):
             set_learning_rate(optimizer, learning_rate(recipe, epoch, number / len(batches)))
-            index = on_device(positions, device)
-            batch = Batch(feed.augmented(positions, again, spec, seed, epoch), targets[index], index, epoch)
+            index = on_device(batches[number], device)
+            batch = Batch(feed.on_device(host), targets[index], index, epoch)
             with feed.arithmetic.forward():
                 step = method.step(batch)
             minimise(method, batch, step, optimizer, recipe)

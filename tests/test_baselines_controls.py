@@ -7,11 +7,13 @@ from dataclasses import replace
 
 import pytest
 import torch
+from safetensors.torch import load_file
 from torch.utils.flop_counter import FlopCounterMode
 
 from baselines.registry import METHODS
 from bench.errors import UserError
 from bench.method import Batch, Context, Method
+from bench.pretrained import SHIPPED
 from bench.switches import resolve
 
 
@@ -75,6 +77,16 @@ def test_attention_sits_in_every_block_of_an_unchanged_trunk() -> None:
     assert len(kernels) == 8  # one 1-d kernel in each of the 8 blocks
     rest = [tuple(parameter.shape) for key, parameter in own.named_parameters() if ".se." not in key]
     assert sorted(rest) == sorted(shapes)
+
+
+@pytest.mark.parametrize("name", ["se_resnet18", "cbam_resnet18", "eca_resnet18"])
+def test_attention_networks_start_from_the_trunk_of_the_other_rows(name: str) -> None:
+    context = Context("rafdb", 7, 64, torch.arange(7), epochs=5, batch_size=8, weights=SHIPPED)
+    module, settings = importlib.import_module(METHODS[name].module), resolve(METHODS[name].settings, {})
+    network = module.build(settings, context).network.state_dict()
+    trunk = {key: value for key, value in load_file(SHIPPED).items() if key in network}
+    assert len([key for key in trunk if not key.endswith("num_batches_tracked")]) == 100
+    assert all(torch.equal(network[key], value) for key, value in trunk.items())
 
 
 def test_last_normalisation_of_each_block_starts_at_one() -> None:

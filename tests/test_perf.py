@@ -57,7 +57,7 @@ def quick(tmp_path_factory):
 def test_every_ratio_is_there_and_finite(quick):
     _, document, _ = quick
     rows = {row["name"]: row for row in document["rows"]}
-    assert {"A", "A data", "B", "C", "C compiled", "D", "D fast", "D unfilled", "fast / faithful"} == rows.keys()
+    assert {"A", "A data", "B", "C", "C compiled", "D", "D fast", "D filled", "fast / faithful"} == rows.keys()
     assert "GPU only" in rows.pop("C compiled")["reason"]
     for row in rows.values():
         ratio = row["ratio"]

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from bench.errors import UserError
-from bench.pretrained import SHIPPED, Weights, prove, starting_weights
+from bench.pretrained import SHIPPED, Weights, family, prove, starting_weights
 from dan.backbone import resnet18_trunk
 from dan.weights import load_backbone
 
@@ -24,7 +24,17 @@ def test_weights_carry_the_digest_of_their_file(tmp_path):
     file = tmp_path / "resnet18_msceleb.pth"
     file.write_bytes(b"weights")
     found = starting_weights(f"msceleb={file}", "full")
-    assert (found.name, found.path, found.sha256) == ("msceleb", file, hashlib.sha256(b"weights").hexdigest())
+    digest = hashlib.sha256(b"weights").hexdigest()
+    assert (found.name, found.path, found.sha256) == (f"msceleb@{digest[:8]}", file, digest)
+    assert family(found.name) == "msceleb"
+    assert family("rendered") == "rendered"
+
+
+def test_two_files_of_one_kind_are_two_rows(tmp_path):
+    for content in ("one", "other"):
+        (tmp_path / content).write_text(content)
+    first, second = (starting_weights(f"msceleb={tmp_path / name}", "full") for name in ("one", "other"))
+    assert first.name != second.name
 
 
 def test_rendered_weights_of_ones_own_are_told_apart_by_their_digest(tmp_path):

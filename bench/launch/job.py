@@ -32,6 +32,7 @@ class Job:
     weights_sha256: str | None
     keep_weights: bool
     checkpoint_seconds: float | None = None  # between two checkpoints; None is bench/cell.py's own
+    loader_workers: int | None = None  # threads that read batches ahead; None is what the device calls for
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,14 @@ def _run(job: Job, folder: Path, progress: Progress, began: float) -> Outcome:
     from bench.provenance import provenance
 
     name = job.cell.name
-    start = Start(job.key, folder, job.weights, job.weights_sha256, keep_weights=job.keep_weights)
+    start = Start(
+        job.key,
+        folder,
+        job.weights,
+        job.weights_sha256,
+        keep_weights=job.keep_weights,
+        loader_workers=job.loader_workers,
+    )
     if job.checkpoint_seconds is not None:
         start = replace(start, checkpoint_seconds=job.checkpoint_seconds)
     device = choose_device(job.device)

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from baselines.registry import entry
 from bench.data.catalog import title
+from bench.pretrained import family
 from bench.report.granularity import attainable, explain
 from bench.report.reported import Accuracy
 from bench.report.table_rows import Trained
@@ -21,7 +22,7 @@ def ours_of(trained: Trained, selection: str) -> Ours | None:
         dataset=trained.dataset,
         budget=shared.budget,
         selection=selection,
-        weights=shared.weights,
+        weights=family(shared.weights),
         correct={seed: record.scores[selection].correct for seed, record in trained.records.items()},
         n=shared.n_test,
         n_expected=shared.n_expected,
