@@ -23,6 +23,7 @@ CHECKPOINT = "checkpoint.pt"
 # one CPU core does (measured at 48 pixels, scaled), and a cautious share of what PERFORMANCE notes expect of a
 # data-centre GPU.
 GUESS_SECONDS_PER_IMAGE = {"cpu": 0.38, "cuda": 0.0005}
+PACED = 32
 
 
 @dataclass(frozen=True)
@@ -86,17 +87,18 @@ def _planned(
     if digest is None:
         return Planned(cell, "run", "its data is not decoded yet", None, seconds)
     wanted = inputs(cell, digest, weights[cell.weights])
-    record = store.load(results, cell.name)
-    if record is not None and record.key == wanted.key:
-        return Planned(cell, "done", "its record has the same key", wanted.key, 0.0)
+    key = wanted.key
+    if store.load_key(results, cell.name) == key:
+        return Planned(cell, "done", "its record has the same key", key, 0.0)
     failure = store.load_failure(results, cell.name)
-    if failure is not None and failure.key == wanted.key and not retry_failed:
-        return Planned(cell, "failed", f"{failure.reason} (--retry-failed tries again)", wanted.key, 0.0)
+    if failure is not None and failure.key == key and not retry_failed:
+        return Planned(cell, "failed", f"{failure.reason} (--retry-failed tries again)", key, 0.0)
+    record = store.load(results, cell.name)
     if record is not None:
-        return Planned(cell, "stale", why_stale(record, wanted), wanted.key, seconds)
+        return Planned(cell, "stale", why_stale(record, wanted), key, seconds)
     if (checkpoint_folder(runs, cell) / CHECKPOINT).exists():
-        return Planned(cell, "resume", "a checkpoint is there", wanted.key, seconds)
-    return Planned(cell, "run", "no record", wanted.key, seconds)
+        return Planned(cell, "resume", "a checkpoint is there", key, seconds)
+    return Planned(cell, "run", "no record", key, seconds)
 
 
 def why_stale(record: Record, wanted: Inputs) -> str:
@@ -147,9 +149,14 @@ def _estimate(cell: Cell, pace: Mapping[str, float]) -> float:
 
 
 def _pace(results: Path, cells: Sequence[Cell]) -> dict[str, float]:
-    """Median seconds an image of the finished cells among `cells`, by method and by image size; empty where none is."""
+    """Median seconds an image of the finished cells among `cells`, by method and by image size; empty where none is.
+
+    The first PACED records of a method and size tell it: all of thousands would take longer than the plan.
+    """
     found: dict[str, list[float]] = {}
     for cell in cells:
+        if len(found.get(f"{cell.method}/{cell.recipe.image_size}", ())) >= PACED:
+            continue
         try:
             record = json.loads(store.record_path(results, cell.name).read_text(encoding="utf-8"))
             seconds = 1.0 / record["provenance"]["images_per_second"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Literal
 
 from baselines.registry import entry
@@ -128,6 +129,7 @@ def variant_of(method: str, values: Mapping[str, Scalar], where: str = "") -> Va
     return tuple(sorted((short_name(full_name(kind, name)), value) for name, value in values.items()))
 
 
+@cache  # they are frozen, and the cells of a row share them
 def settings_of(method: str, variant: Variant) -> Any:
     """The method's settings with the variant's switches set."""
     return resolve(entry(method).settings, _switches(variant))

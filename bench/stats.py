@@ -202,7 +202,7 @@ def two_level_bootstrap(scores: ArrayLike, confidence: float = 0.95, resamples: 
     return TwoLevel(seeds, images, float(matrix.mean()), Interval(float(low), float(high)), note)
 
 
-@lru_cache(maxsize=4)  # drawing is nine tenths of the work, and the rows of a page share it
+@lru_cache(maxsize=32)  # drawing is nine tenths of the work, and rows of one size share it; 2 MB each
 def _weights(seeds: int, images: int, resamples: int, seed: int) -> list[tuple[NDArray[np.uint16], NDArray[np.uint16]]]:
     """How often each resample draws each seed (R, S) and each image (R, N), 200 resamples at a time."""
     random = np.random.default_rng(seed)

@@ -11,7 +11,7 @@ import io
 import json
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -60,6 +60,15 @@ def pack(arrays: Mapping[str, NDArray]) -> bytes:
     return buffer.getvalue()
 
 
+def unpack(content: bytes, names: Iterable[str] | None = None) -> dict[str, NDArray]:
+    """The arrays of packed predictions, or those of these names.  Raises one of UNREADABLE for damaged content."""
+    with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
+        return {name: arrays[name] for name in (arrays.files if names is None else names)}
+
+
+UNREADABLE = (ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error)
+
+
 def save(results: Path, cell: str, record: Record, predictions: bytes) -> None:
     """Predictions first, then the record, then any old failure goes."""
     if hashlib.sha256(predictions).hexdigest() != record.predictions_sha256:
@@ -88,6 +97,24 @@ def load(results: Path, cell: str) -> Record | None:
         raise UserError(f"{path}: {error}; restore it, or delete it and run the suite again") from None
 
 
+def load_key(results: Path, cell: str) -> str | None:
+    """The key of a cell's record; None where there is no record, or none whose key can be read.
+
+    For a plan of thousands of cells: the record is not verified, as whoever reads its content does.
+    """
+    try:
+        # The path is record_path's: making a Path takes as long as reading the file.
+        with open(f"{results}/records/{cell}.json", "rb") as file:
+            text = file.read()
+    except OSError:
+        return None
+    place = text.find(_KEY)
+    return text[place + len(_KEY) :][:64].decode("ascii", "replace") if place >= 0 else None
+
+
+_KEY = b'\n "key": "'  # begins a line of its own, as Record.to_json writes it
+
+
 def load_failure(results: Path, cell: str) -> Failure | None:
     """The failure of a cell, None where there is none or the file is unreadable (the cell is then simply run again)."""
     try:
@@ -101,9 +128,8 @@ def load_predictions(results: Path, cell: str) -> dict[str, NDArray]:
     """The arrays that `pack` wrote.  Raises UserError when the file is missing or damaged."""
     path = predictions_path(results, cell)
     try:
-        with np.load(path, allow_pickle=False) as arrays:
-            return dict(arrays)
-    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
+        return unpack(path.read_bytes())
+    except (OSError, *UNREADABLE) as error:
         raise UserError(
             f"{path}: cannot be read ({error}); restore it, or delete its record and run the suite again"
         ) from None

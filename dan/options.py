@@ -9,16 +9,22 @@ from __future__ import annotations
 import math
 import sys
 from dataclasses import dataclass, field, fields
-from typing import Literal, get_args, get_origin, get_type_hints
+from functools import cache
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 OFFICIAL_RAFDB_CENTERS = 8  # the RAF-DB script keeps its class's default argument though the data has 7 classes
+
+
+@cache  # a plan makes thousands of options
+def _hints(kind: type) -> dict[str, Any]:
+    return get_type_hints(kind)
 
 
 class _Checked:
     """Refuses a misspelled choice and a number below zero, which no switch here can mean, with a ValueError."""
 
     def __post_init__(self) -> None:
-        hints = get_type_hints(type(self))
+        hints = _hints(type(self))  # type: ignore[arg-type]
         for switch in fields(self):  # type: ignore[arg-type]
             value, hint = getattr(self, switch.name), hints[switch.name]
             if get_origin(hint) is Literal and value not in get_args(hint):

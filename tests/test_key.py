@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import hashlib
+from dataclasses import asdict, replace
 
 from bench import key
 from bench.key import imported, inputs, sources
+from bench.record import canonical
 
 
 def test_an_edit_of_dans_losses_stales_dans_cells_only():
@@ -47,6 +49,15 @@ def test_the_key_changes_with_every_axis_and_with_nothing_else(tiny_dan):
         inputs(tiny_dan, "data", "weights"),
     ]
     assert len({same, *(other.key for other in others)}) == 6
+
+
+def test_the_key_is_the_digest_of_the_canonical_text_of_all_inputs(tiny_dan):
+    for weights in (None, "0f" * 32):
+        found = inputs(replace(tiny_dan, seed=3), "data", weights)
+        content = {"cell": found.cell, "data": "data", "sources": found.sources, "weights": weights}
+        assert found.key == hashlib.sha256(canonical(content)).hexdigest()
+        assert found.cell["seed"] == 3
+        assert found.cell["recipe"] == asdict(tiny_dan.recipe)
 
 
 def test_a_changed_file_is_named(monkeypatch):

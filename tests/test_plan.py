@@ -11,6 +11,7 @@ from bench.cell import Start, run_cell
 from bench.errors import UserError
 from bench.key import inputs, sources
 from bench.plan import checkpoint_folder, duration, matching, plan
+from bench.record import canonical
 
 
 @pytest.fixture
@@ -54,6 +55,7 @@ def test_a_stale_cell_names_the_edited_file(tiny, tiny_cell, places, monkeypatch
     finished(tiny_cell, tiny, places)
     edited = sources("resnet18") | {"bench/train.py": "0" * 64}
     monkeypatch.setattr("bench.key.sources", lambda method: edited)
+    monkeypatch.setattr("bench.key._sources_text", lambda method: canonical(edited))
     assert state(tiny_cell, places).reason == "bench/train.py changed"
 
 
@@ -72,12 +74,21 @@ def test_a_checkpoint_makes_a_cell_one_to_resume(tiny_cell, places):
     assert state(tiny_cell, places).state == "resume"
 
 
-def test_a_damaged_record_is_one_clear_line(tiny, tiny_cell, places):
+def test_a_record_without_a_readable_key_is_one_clear_line(tiny, tiny_cell, places):
+    finished(tiny_cell, tiny, places)
+    path = store.record_path(places[0], tiny_cell.name)
+    path.write_text(path.read_text()[:200])
+    with pytest.raises(UserError, match=r"s0\.json: .*delete it"):
+        state(tiny_cell, places)
+
+
+def test_a_record_that_was_edited_is_told_by_whoever_reads_it_not_by_the_plan(tiny, tiny_cell, places):
     finished(tiny_cell, tiny, places)
     path = store.record_path(places[0], tiny_cell.name)
     path.write_text(path.read_text().replace('"correct": ', '"correct": 1'))
+    assert state(tiny_cell, places).state == "done"
     with pytest.raises(UserError, match=r"s0\.json: .*does not fit the digest.*delete it"):
-        state(tiny_cell, places)
+        dict(store.scan(places[0]))
 
 
 def test_only_takes_shell_patterns_and_names_a_cell_when_none_fits(tiny_cell):

@@ -60,9 +60,9 @@ def test_cells_are_each_once_in_the_order_of_the_rows_with_seeds_innermost() -> 
 
 
 def test_only_methods_on_the_shared_trunk_start_from_the_suites_weights() -> None:
-    content = suite(rows=[{"method": "dan"}, {"method": "se_resnet18"}])
+    content = suite(rows=[{"method": "dan"}, {"method": "efficientface"}])
     cells = cells_of(parse_suite(content, "s"), ["rafdb"], "full", (0,), "msceleb", "faithful")
-    assert {cell.method: cell.weights for cell in cells} == {"dan": "msceleb", "se_resnet18": "none"}
+    assert {cell.method: cell.weights for cell in cells} == {"dan": "msceleb", "efficientface": "none"}
 
 
 @pytest.mark.parametrize(

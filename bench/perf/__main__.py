@@ -3,6 +3,7 @@
 python -m bench.perf                          ratios A to D and the gates, as a Markdown table (3 to 4 minutes)
 python -m bench.perf --out results/perf/cpu.json    keep them, and render results/perf/README.md
 python -m bench.perf --scaling                cost against images, batch size, heads and seeds
+python -m bench.perf --cells 10000            how long plan and pages take with so many cells (nothing is trained)
 python -m bench.perf --accuracy DIR           `fast` against `faithful` from the records below DIR
 """
 
@@ -46,6 +47,12 @@ def _document(options: argparse.Namespace) -> dict[str, Any]:
         from bench.perf.accuracy import accuracy_document
 
         return accuracy_document(options.accuracy)
+    if options.cells is not None:
+        from bench.perf.cells import timings
+
+        before = report.load()
+        found = timings(options.cells, 1 if options.quick else 3, say)
+        return report.cells_document(found, report.facts(None, options.quick, before))
     from bench.numeric import choose_device
 
     device, before = choose_device(options.device), report.load()
@@ -57,8 +64,8 @@ def _document(options: argparse.Namespace) -> dict[str, Any]:
     from bench.perf.plan import sizes
     from bench.perf.ratios import measure
 
-    found = measure(device, sizes(device.type, options.quick), say)
-    return report.ratios_document(found, report.facts(device, options.quick, before))
+    outcome = measure(device, sizes(device.type, options.quick), say)
+    return report.ratios_document(outcome, report.facts(device, options.quick, before))
 
 
 def say(line: str) -> None:
@@ -78,6 +85,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--quick", action="store_true", help="sizes that show that everything runs and measure nothing")
     kind = parser.add_mutually_exclusive_group()
     kind.add_argument("--scaling", action="store_true", help="cost against images, batch size, heads and seeds")
+    kind.add_argument("--cells", type=int, metavar="N", help="how long plan and pages take with so many cells")
     kind.add_argument(
         "--accuracy", type=Path, metavar="DIR", help="`fast` against `faithful` on paired seeds, from records below DIR"
     )

@@ -17,30 +17,39 @@ from bench.provenance import git, machine, packages
 if TYPE_CHECKING:
     import torch
 
+    from bench.perf.cells import Timing
     from bench.perf.ratios import Outcome
     from bench.perf.scaling import Point
 
 SCHEMA = 1
-KINDS = ("ratios", "scaling", "accuracy")
+KINDS = ("ratios", "scaling", "cells", "accuracy")
 
 
-def facts(device: torch.device, quick: bool, load_before: float) -> dict[str, Any]:
-    """The machine as a class (no host name), what computes, and how busy it was."""
+def facts(device: torch.device | None, quick: bool, load_before: float) -> dict[str, Any]:
+    """The machine as a class (no host name), what computes, and how busy it was; `device` is None where torch takes no
+    part."""
+    if device is None:
+        return _facts(quick, load_before) | {"device": "cpu", "threads": 1, "clock": "wall time"}
     import torch
 
     on_gpu = device.type == "cuda"
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    return {
+    return _facts(quick, load_before) | {
         "device": torch.cuda.get_device_name(device) if on_gpu else "cpu",
         "device_memory_gib": round(torch.cuda.mem_get_info(device)[1] / 2**30, 1) if on_gpu else None,
+        "threads": torch.get_num_threads(),
+        "cuda": torch.version.cuda if on_gpu else None,
+        "clock": "wall time" if on_gpu else "process CPU time",
+    }
+
+
+def _facts(quick: bool, load_before: float) -> dict[str, Any]:
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return {
         "processor": machine(),
         "memory_gib": round(memory / 2**30, 1),
-        "threads": torch.get_num_threads(),
         "python": platform.python_version(),
         "packages": packages(),
-        "cuda": torch.version.cuda if on_gpu else None,
         "load_average": {"before": round(load_before, 2), "after": round(load(), 2)},
-        "clock": "wall time" if on_gpu else "process CPU time",
         "quick": quick,
         "git": git("rev-parse", "HEAD"),
         "date": datetime.now(UTC).date().isoformat(),
@@ -67,13 +76,17 @@ def scaling_document(points: Sequence[Point], about: Mapping[str, Any]) -> dict[
     return {"schema": SCHEMA, "kind": "scaling", "about": dict(about), "points": [asdict(point) for point in points]}
 
 
+def cells_document(found: Sequence[Timing], about: Mapping[str, Any]) -> dict[str, Any]:
+    return {"schema": SCHEMA, "kind": "cells", "about": dict(about), "timings": [asdict(timing) for timing in found]}
+
+
 def as_json(document: Mapping[str, Any]) -> str:
     return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
 
 
 def as_text(document: Mapping[str, Any]) -> str:
     """The document as Markdown, without a heading."""
-    body = {"ratios": _ratios, "scaling": _scaling, "accuracy": _accuracy}[document["kind"]]
+    body = {"ratios": _ratios, "scaling": _scaling, "cells": _cells, "accuracy": _accuracy}[document["kind"]]
     parts = [body(document)]
     if "about" in document:
         parts.append(about_line(document["about"]))
@@ -158,6 +171,27 @@ def _scaling(document: Mapping[str, Any]) -> str:
     return table(columns, lines)
 
 
+def _cells(document: Mapping[str, Any]) -> str:
+    columns = [
+        Column("What", "left"),
+        Column("Cells"),
+        Column("Seconds"),
+        Column("Lowest to highest"),
+        Column("Rounds"),
+    ]
+    lines = [
+        (
+            each["what"],
+            f"{each['cells']:,}",
+            f"{each['median']:.2f}",
+            f"{each['low']:.2f} to {each['high']:.2f}",
+            str(each["rounds"]),
+        )
+        for each in document["timings"]
+    ]
+    return table(columns, lines) + "\n\nCopies of one record with 40 epochs, in one process; nothing is trained."
+
+
 def _accuracy(document: Mapping[str, Any]) -> str:
     columns = [
         Column("Row", "left"),
@@ -188,6 +222,7 @@ def _accuracy(document: Mapping[str, Any]) -> str:
 HEADINGS = {
     "ratios": "Ratios A to D",
     "scaling": "Cost against images, batch, heads, seeds",
+    "cells": "Plan and pages of many cells",
     "accuracy": "Accuracy of `fast` against `faithful`",
 }
 

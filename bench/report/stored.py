@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench import store
-from bench.errors import UserError
 from bench.record import Record
+
+HELD_OUT = ("val_labels", "val_logits")
 
 
 @dataclass(frozen=True)
@@ -49,14 +50,15 @@ class Stored:
             content = store.predictions_path(self.results, name).read_bytes()
             if hashlib.sha256(content).hexdigest() != record.predictions_sha256:
                 return None
-            arrays = store.load_predictions(self.results, name)
             held_out = selection == "best-val"
+            logits = f"logits_{selection.replace('-', '_')}"
+            arrays = store.unpack(content, ("ids", "labels", logits, *(HELD_OUT if held_out else ())))
             return Answers(
                 ids=arrays["ids"],
                 labels=arrays["labels"].astype(np.int64),
-                logits=arrays[f"logits_{selection.replace('-', '_')}"].astype(np.float64),
+                logits=arrays[logits].astype(np.float64),
                 val_labels=arrays["val_labels"].astype(np.int64) if held_out else None,
                 val_logits=arrays["val_logits"].astype(np.float64) if held_out else None,
             )
-        except (OSError, UserError, KeyError, ValueError):
+        except (OSError, *store.UNREADABLE):
             return None

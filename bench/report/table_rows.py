@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from baselines.registry import entry
 from bench import store
@@ -18,6 +18,7 @@ from bench.switches import Scalar
 
 HEADLINE = {"paper": "last", "honest": "best-val"}  # never the oracle
 ORACLE = "best-test"
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -47,12 +48,22 @@ class Seeds:
     failures: dict[tuple[str, int], str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Finished:
-    """All that a results folder holds.  `rows` is keyed by the head of a cell's name, `dataset/method/variant`."""
+    """All that a results folder holds.  `rows` is keyed by the head of a cell's name, `dataset/method/variant`.
+
+    `known` keeps what was derived from it: tables, verdicts and the audit ask for the same rows many times.
+    """
 
     records: Mapping[str, Record]
     rows: Mapping[str, Seeds]
+    known: dict[Any, Any] = field(default_factory=dict)
+
+    def once(self, key: Any, derive: Callable[[], T]) -> T:
+        """What `derive()` gave the first time that this key was asked for."""
+        if key not in self.known:
+            self.known[key] = derive()
+        return self.known[key]
 
     @property
     def datasets(self) -> frozenset[str]:
@@ -135,9 +146,13 @@ def conditions_of(record: Record) -> Conditions:
 
 def rows_of(table: Table, dataset: str, suite: Suite, finished: Finished) -> tuple[Trained, ...]:
     """The re-trained rows of a table on one dataset, in the suite's order; a row without any result is among them."""
-    main = main_conditions(table, dataset, suite, finished)
-    rows = (row for row in table.rows if row.belongs(dataset))
-    return tuple(found for row in rows for found in _split(row, dataset, suite, finished, main))
+
+    def derive() -> tuple[Trained, ...]:
+        main = main_conditions(table, dataset, suite, finished)
+        rows = (row for row in table.rows if row.belongs(dataset))
+        return tuple(found for row in rows for found in _split(row, dataset, suite, finished, main))
+
+    return finished.once(("rows", *_asked(table, dataset, suite)), derive)
 
 
 def main_conditions(table: Table, dataset: str, suite: Suite, finished: Finished) -> Conditions | None:
@@ -145,11 +160,21 @@ def main_conditions(table: Table, dataset: str, suite: Suite, finished: Finished
 
     Rows under the shared recipe on the shared trunk speak for the table, where there are any.
     """
+    return finished.once(("main", *_asked(table, dataset, suite)), lambda: _elect(table, dataset, suite, finished))
+
+
+def _asked(table: Table, dataset: str, suite: Suite) -> tuple[Any, ...]:
+    """What of a table, a dataset and a suite decides which rows there are."""
+    return table, dataset, suite.protocol, tuple(sorted(suite.seeds.items()))
+
+
+def _elect(table: Table, dataset: str, suite: Suite, finished: Finished) -> Conditions | None:
     votes: tuple[Counter[Conditions], ...] = (Counter(), Counter(), Counter())
     for row in table.rows:
         shared_recipe = not has_other_recipe(row.variant)
         shared_trunk = entry(row.method).trunk == "resnet18"
-        found = [replace(conditions_of(record), settings=()) for record in _records(row, dataset, suite, finished)]
+        records = _records(row, dataset, suite, finished)
+        found = [replace(_conditions(name, record, finished), settings=()) for name, record in records]
         votes[0 if shared_recipe and shared_trunk else 1 if shared_recipe else 2].update(found)
     counted = next((counter for counter in votes if counter), Counter())
     return max(counted, key=lambda main: (main.budget == "full", counted[main], repr(main)), default=None)
@@ -163,11 +188,13 @@ def same_images(first: Trained, second: Trained) -> bool:
 
 def _split(row: Row, dataset: str, suite: Suite, finished: Finished, main: Conditions | None) -> list[Trained]:
     """A row's records, one `Trained` for each set of conditions, the table's own conditions first."""
-    on_disk = finished.rows.get(_head(row, dataset), Seeds())
+    head = _head(row, dataset)
+    on_disk = finished.rows.get(head, Seeds())
     groups: dict[tuple[Conditions, str], dict[int, Record]] = {}
     for (folder, seed), record in sorted(on_disk.records.items()):
         if folder.startswith(f"{suite.protocol}-"):
-            groups.setdefault((conditions_of(record), folder), {})[seed] = record
+            name = f"{head}/{folder}/s{seed}"
+            groups.setdefault((_conditions(name, record, finished), folder), {})[seed] = record
     failed: dict[str, dict[int, str]] = {}
     for (folder, seed), reason in sorted(on_disk.failures.items()):
         if folder.startswith(f"{suite.protocol}-"):
@@ -182,9 +209,19 @@ def _split(row: Row, dataset: str, suite: Suite, finished: Finished, main: Condi
     return found or [Trained(row, dataset, "", None, {}, {}, wanted)]
 
 
-def _records(row: Row, dataset: str, suite: Suite, finished: Finished) -> list[Record]:
-    records = finished.rows.get(_head(row, dataset), Seeds()).records
-    return [record for (folder, _), record in records.items() if folder.startswith(f"{suite.protocol}-")]
+def _conditions(name: str, record: Record, finished: Finished) -> Conditions:
+    return finished.once(("conditions", name), lambda: conditions_of(record))
+
+
+def _records(row: Row, dataset: str, suite: Suite, finished: Finished) -> list[tuple[str, Record]]:
+    """The row's records under the suite's protocol, with their cells' names."""
+    head = _head(row, dataset)
+    records = finished.rows.get(head, Seeds()).records.items()
+    return [
+        (f"{head}/{folder}/s{seed}", record)
+        for (folder, seed), record in records
+        if folder.startswith(f"{suite.protocol}-")
+    ]
 
 
 def _head(row: Row, dataset: str) -> str:
