@@ -14,8 +14,11 @@ import pytest
 from scipy import stats
 
 from bench import store
-from bench.perf import clock, report
+from bench.perf import cells, clock, report
 from bench.perf.accuracy import accuracy_document
+from bench.plan import plan
+from bench.report import pages
+from bench.spec import cells_of
 
 TREE = Path(__file__).parent.parent
 
@@ -127,3 +130,27 @@ def test_a_device_that_is_not_there_is_one_line(tmp_path):
     answer = perf("--device", "tpu")
     assert answer.returncode == 2
     assert answer.stderr.startswith("error: unknown device 'tpu'") and len(answer.stderr.splitlines()) == 1
+
+
+def test_many_cells_are_planned_as_done_and_rendered_from_copies_of_one_record(tmp_path):
+    suite = cells.many(2)
+    listed = cells_of(suite, cells.TWINS, "quick", cells.SEEDS, "rendered", "faithful")
+    assert len(listed) == len({cell.name for cell in listed}) == 48
+    template = store.load(pages.PROJECT_RESULTS, cells.TEMPLATE)
+    weights = {"rendered": template.weights_sha256, "none": None}
+    cells.write(tmp_path, listed, template, weights)
+    data = dict.fromkeys(cells.TWINS, template.data.digest)
+    assert {item.state for item in plan(listed, data, weights, tmp_path, tmp_path / "runs")} == {"done"}
+    assert all(len(record.epochs) == 40 for _, record in store.scan(tmp_path))
+    assert cells.everything(suite, tmp_path) > cells.tables(suite, tmp_path) > 0
+
+
+def test_times_of_plan_and_pages_name_the_cells_that_they_took(tmp_path):
+    answer = perf("--cells", "24", "--quick", "--json")
+    assert answer.returncode == 0, answer.stderr
+    document = json.loads(answer.stdout)
+    reads = [each["cells"] for each in document["timings"] if each["what"].startswith("read")]
+    assert reads == [6, 12, 24]
+    assert all(each["low"] <= each["median"] <= each["high"] for each in document["timings"])
+    refused = perf("--cells", "23")
+    assert refused.returncode == 2 and refused.stderr.startswith("error: --cells 23: at least 24")
