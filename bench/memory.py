@@ -15,6 +15,7 @@ SPARE = 0.9  # of the GPU's memory: the rest is lost to fragmentation
 def forget_peak(device: torch.device) -> None:
     """Let `peak_bytes` count from now on."""
     if device.type == "cuda":
+        torch.cuda.init()  # before the first use of the GPU there is nothing to reset, and torch says so with an error
         torch.cuda.reset_peak_memory_stats(device)
         return
     try:

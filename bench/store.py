@@ -43,6 +43,12 @@ def failure_path(results: Path, cell: str) -> Path:
     return results / "records" / f"{cell}{FAILED}"
 
 
+def _place(results: Path, cell: str, ending: str) -> str:
+    """`record_path` or `failure_path` as text: making a Path takes as long as reading the file, and a plan looks at
+    tens of thousands."""
+    return f"{results}/records/{cell}{ending}"
+
+
 def predictions_path(results: Path, cell: str) -> Path:
     return results / "predictions" / f"{cell}.npz"
 
@@ -84,9 +90,10 @@ def save_failure(results: Path, failure: Failure) -> None:
 
 def load(results: Path, cell: str) -> Record | None:
     """The record of a cell, None where there is none.  Raises UserError for a damaged one."""
-    path = record_path(results, cell)
+    path = _place(results, cell, ".json")
     try:
-        text = path.read_text(encoding="utf-8")
+        with open(path, encoding="utf-8") as file:
+            text = file.read()
     except FileNotFoundError:
         return None
     except (UnicodeDecodeError, OSError) as error:
@@ -103,8 +110,7 @@ def load_key(results: Path, cell: str) -> str | None:
     For a plan of thousands of cells: the record is not verified, as whoever reads its content does.
     """
     try:
-        # The path is record_path's: making a Path takes as long as reading the file.
-        with open(f"{results}/records/{cell}.json", "rb") as file:
+        with open(_place(results, cell, ".json"), "rb") as file:
             text = file.read()
     except OSError:
         return None
@@ -118,7 +124,8 @@ _KEY = b'\n "key": "'  # begins a line of its own, as Record.to_json writes it
 def load_failure(results: Path, cell: str) -> Failure | None:
     """The failure of a cell, None where there is none or the file is unreadable (the cell is then simply run again)."""
     try:
-        failure = Failure(**json.loads(failure_path(results, cell).read_text(encoding="utf-8")))
+        with open(_place(results, cell, FAILED), encoding="utf-8") as file:
+            failure = Failure(**json.loads(file.read()))
     except (OSError, ValueError, TypeError, RecursionError):
         return None
     return failure if all(isinstance(text, str) for text in asdict(failure).values()) else None

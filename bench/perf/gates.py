@@ -12,10 +12,12 @@ import torch
 
 from bench.numeric import arithmetic
 from bench.perf import work
-from bench.perf.cell import digest
+from bench.perf.cell import digest, digest_in_batches, digest_of_map
 from bench.perf.plan import Sizes
 
 PRESETS = ("rafdb", "affectnet", "sfew")
+WORKERS = (0, 1, 4)
+EVALUATION_BATCHES = (32, 64)
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,12 @@ def gates(where: work.Scene, sizes: Sizes, device: torch.device) -> tuple[Gate, 
             found.append(Gate(f"values that differ from PIL and torchvision, preset {name}, {what}", str(count), "0"))
     whole = digest(where.cache / "whole", device)
     found.append(Gate("digest of a second run", digest(where.cache / "again", device)[:12], whole[:12]))
+    for workers in WORKERS:
+        found_here = digest_of_map(where.cache / f"workers-{workers}", device, workers)
+        found.append(Gate(f"digest with {workers} loader workers, images out of the map", found_here[:12], whole[:12]))
+    for images in EVALUATION_BATCHES:
+        found_here = digest_in_batches(where.cache / f"batch-{images}", device, images)
+        found.append(Gate(f"digest with {images} images evaluated at once", found_here[:12], whole[:12]))
     killed_in = where.cache / "killed"
     kill(killed_in, device)
     found.append(
