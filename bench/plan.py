@@ -84,20 +84,20 @@ def _planned(
     retry_failed: bool,
     pace: Mapping[str, float],
 ) -> Planned:
-    seconds = _estimate(cell, pace)
+    seconds, name = _estimate(cell, pace), cell.name
     if digest is None:
         return Planned(cell, "run", "its data is not decoded yet", None, seconds)
     wanted = inputs(cell, digest, weights[cell.weights])
     key = wanted.key
-    if store.load_key(results, cell.name) == key:
+    if store.load_key(results, name) == key:
         return Planned(cell, "done", "its record has the same key", key, 0.0)
-    failure = store.load_failure(results, cell.name)
+    failure = store.load_failure(results, name)
     if failure is not None and failure.key == key and not retry_failed:
         return Planned(cell, "failed", f"{failure.reason} (--retry-failed tries again)", key, 0.0)
-    record = store.load(results, cell.name)
+    record = store.load(results, name)
     if record is not None:
         return Planned(cell, "stale", why_stale(record, wanted), key, seconds)
-    if os.path.exists(f"{runs}/cells/{cell.name}/{CHECKPOINT}"):  # checkpoint_folder as text: store._place says why
+    if os.path.exists(f"{runs}/cells/{name}/{CHECKPOINT}"):  # checkpoint_folder as text: store._place says why
         return Planned(cell, "resume", "a checkpoint is there", key, seconds)
     return Planned(cell, "run", "no record", key, seconds)
 
@@ -159,8 +159,8 @@ def _pace(results: Path, cells: Sequence[Cell]) -> dict[str, float]:
         if len(found.get(f"{cell.method}/{cell.recipe.image_size}", ())) >= PACED:
             continue
         try:
-            record = json.loads(store.record_path(results, cell.name).read_text(encoding="utf-8"))
-            seconds = 1.0 / record["provenance"]["images_per_second"]
+            with open(f"{results}/records/{cell.name}.json", encoding="utf-8") as file:  # store._place says why as text
+                seconds = 1.0 / json.loads(file.read())["provenance"]["images_per_second"]
         except (OSError, ValueError, KeyError, TypeError, ZeroDivisionError):
             continue  # an estimate only: a damaged record is reported where it is read for its content
         for name in (cell.method, "*"):

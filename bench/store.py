@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import os
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
@@ -144,10 +145,21 @@ def load_predictions(results: Path, cell: str) -> dict[str, NDArray]:
 
 def scan(results: Path) -> Iterator[tuple[str, Record]]:
     """Every cell with a record, in the order of their names.  Raises UserError at the first damaged one."""
-    folder = results / "records"
-    for path in sorted(folder.rglob("*.json")) if folder.is_dir() else ():
-        if not path.name.endswith(FAILED):
-            cell = path.relative_to(folder).with_suffix("").as_posix()
-            record = load(results, cell)
-            if record is not None:
-                yield cell, record
+    for cell in _with_file(results):
+        record = load(results, cell)
+        if record is not None:
+            yield cell, record
+
+
+def _with_file(results: Path) -> list[str]:
+    """The cells with a file for a record, in the order of the names."""
+    folder = str(results / "records")
+    found = [
+        os.path.relpath(os.path.join(place, file), folder)
+        for place, _, files in os.walk(folder)
+        for file in files
+        if file.endswith(".json") and not file.endswith(FAILED)
+    ]
+    return [
+        path.removesuffix(".json").replace(os.sep, "/") for path in sorted(found, key=lambda path: path.split(os.sep))
+    ]

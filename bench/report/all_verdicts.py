@@ -79,6 +79,6 @@ def _row_for(figure: Accuracy, suite: Suite, finished: Finished) -> tuple[Traine
                 if row.records and (row.row.method, row.row.variant) == (figure.method, variant)
             ]
             if found:
-                others = honest_rows(spec, dataset, suite, finished) if suite.protocol == "paper" else ()
+                others = honest_rows(spec, dataset, suite, finished) if suite.protocol == "paper" else {}
                 return found[0], counterpart(found[0], others)
     return None, None

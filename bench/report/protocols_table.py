@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from bench.markdown import MISSING, Column, percent, table
 from bench.report.table_lines import Line
 from bench.report.table_rows import ORACLE, Conditions, Finished, Trained, rows_of
-from bench.spec import Suite, Table
+from bench.spec import Row, Suite, Table
 from bench.stats import summarise_seeds
 
 KEY = (
@@ -40,19 +40,22 @@ def section(lines: Sequence[Line], spec: Table, dataset: str, suite: Suite, fini
     return f"{table(columns, rows)}\n\n{KEY}" if rows else ""
 
 
-def honest_rows(spec: Table, dataset: str, suite: Suite, finished: Finished) -> tuple[Trained, ...]:
+def honest_rows(spec: Table, dataset: str, suite: Suite, finished: Finished) -> Mapping[Row, Sequence[Trained]]:
     """A table's rows as they were trained under the honest protocol."""
-    return rows_of(spec, dataset, replace(suite, protocol="honest"), finished)
+    found: dict[Row, list[Trained]] = {}
+    for trained in rows_of(spec, dataset, replace(suite, protocol="honest"), finished):
+        found.setdefault(trained.row, []).append(trained)
+    return found
 
 
-def counterpart(trained: Trained, others: Sequence[Trained]) -> Trained | None:
+def counterpart(trained: Trained, others: Mapping[Row, Sequence[Trained]]) -> Trained | None:
     """The one of these rows that differs in its protocol only; None where there is none."""
-    return next((found for found in others if _same(trained, found)), None)
+    return next((found for found in others.get(trained.row, ()) if _same(trained, found)), None)
 
 
 def _same(first: Trained, second: Trained) -> bool:
-    """Whether two rows differ in their protocol only."""
-    if first.row != second.row or first.conditions is None or second.conditions is None:
+    """Whether the same row was trained twice, the protocol being all that differs."""
+    if first.conditions is None or second.conditions is None:
         return False
     return _without_protocol(first.conditions) == _without_protocol(second.conditions)
 
