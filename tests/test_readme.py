@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 import shutil
@@ -11,6 +12,8 @@ from pathlib import Path
 
 import pytest
 from conftest import write_photos
+
+from bench import store
 
 TREE = Path(__file__).parent.parent
 README = (TREE / "README.md").read_text(encoding="utf-8")
@@ -73,6 +76,19 @@ def test_the_table_is_that_of_the_report():
     shown = README.split("<!-- table: results/README.md, facial_expressions -->\n")[1].split("<!-- end of table -->")[0]
     assert shown.strip()
     assert shown.strip() in report
+
+
+def test_what_it_says_of_the_h200_is_what_was_recorded_there():
+    shown = {}
+    for method in ("dan", "resnet18"):
+        cell = f"rafdb-twin/{method}/default/paper-full-rendered-fast/s0"
+        record = store.load(TREE / "results" / "h200" / "full", cell)
+        assert record is not None
+        shown[method] = f"{100 * record.scores['last'].accuracy:.2f}"
+    assert f"answers {shown['dan']} % and ResNet-18 {shown['resnet18']} %" in README
+    rows = json.loads((TREE / "results" / "perf" / "h200-ratios.json").read_text(encoding="utf-8"))["rows"]
+    rates = {row["name"]: round(row["ours"]["median"], -2) for row in rows}
+    assert f"{rates['A']:,.0f} images/s in `fast` and {rates['A faithful']:,.0f} in `faithful`" in README
 
 
 def test_every_file_that_it_links_to_is_there():

@@ -103,6 +103,11 @@ def command(*arguments: object) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.parametrize("place", ["full", "quick"])
+def test_the_committed_pages_of_the_gpu_are_as_rendered(place: str) -> None:
+    assert tables.main(["--results", str(ROOT / "results" / "h200" / place), "--check"]) == 0
+
+
 def test_the_command_renders_checks_and_fails_on_one_byte(results: Path) -> None:
     fill_twin(results)
     assert command("--results", results).returncode == 0

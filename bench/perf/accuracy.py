@@ -20,14 +20,15 @@ def accuracy_document(results: Path) -> dict[str, Any]:
         place, _, _ = name.rpartition("/")
         row = place.removesuffix(f"-{record.cell['numeric']}")
         found[row, record.data.digest][record.cell["numeric"]][record.cell["seed"]] = record
-    rows = []
+    rows, paired = [], []
     for (row, digest), modes in sorted(found.items()):
         seeds = sorted(modes["faithful"].keys() & modes["fast"].keys())
         if seeds:
             rows.append(_row(row, digest, modes, seeds))
+            paired.append(modes["fast"][seeds[0]])
     if not rows:
         raise UserError(f"{results}: no row has records in both numeric modes; run one with --numeric fast")
-    some = next(iter(next(iter(found.values()))["faithful"].values()))
+    some = paired[0]
     return {
         "schema": SCHEMA,
         "kind": "accuracy",
