@@ -37,6 +37,8 @@ def run(
     commands: Sequence[Command], environment: Mapping[str, str], log: Path, now: Callable[[float], bool] | None = None
 ) -> Ended:
     """Run the commands one after another; kill them all with SIGKILL as soon as `now(seconds since the start)`."""
+    # What is killed leaves semaphores; multiprocessing's tracker removes them at the end, and need not warn of it.
+    os.environ.setdefault("PYTHONWARNINGS", "ignore:resource_tracker:UserWarning")
     context = get_context("forkserver")
     context.set_forkserver_preload(list(PRELOADED))
     child = context.Process(target=_serve, args=(tuple(commands), dict(environment), log))
