@@ -97,7 +97,7 @@ def _planned(
     record = store.load(results, name)
     if record is not None:
         return Planned(cell, "stale", why_stale(record, wanted), key, seconds)
-    if os.path.exists(f"{runs}/cells/{name}/{CHECKPOINT}"):  # checkpoint_folder as text: store._place says why
+    if os.path.exists(f"{runs}/cells/{name}/{CHECKPOINT}"):  # checkpoint_folder as text, as store.record_text says
         return Planned(cell, "resume", "a checkpoint is there", key, seconds)
     return Planned(cell, "run", "no record", key, seconds)
 
@@ -159,7 +159,7 @@ def _pace(results: Path, cells: Sequence[Cell]) -> dict[str, float]:
         if len(found.get(f"{cell.method}/{cell.recipe.image_size}", ())) >= PACED:
             continue
         try:
-            with open(f"{results}/records/{cell.name}.json", encoding="utf-8") as file:  # store._place says why as text
+            with open(store.record_text(results, cell.name), encoding="utf-8") as file:
                 seconds = 1.0 / json.loads(file.read())["provenance"]["images_per_second"]
         except (OSError, ValueError, KeyError, TypeError, ZeroDivisionError):
             continue  # an estimate only: a damaged record is reported where it is read for its content

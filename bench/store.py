@@ -44,10 +44,9 @@ def failure_path(results: Path, cell: str) -> Path:
     return results / "records" / f"{cell}{FAILED}"
 
 
-def _place(results: Path, cell: str, ending: str) -> str:
-    """`record_path` or `failure_path` as text: making a Path takes as long as reading the file, and a plan looks at
-    tens of thousands."""
-    return f"{results}/records/{cell}{ending}"
+def record_text(results: Path, cell: str) -> str:
+    """`record_path` as text: making a Path takes as long as reading the file, and a plan looks at tens of thousands."""
+    return f"{results}/records/{cell}.json"
 
 
 def predictions_path(results: Path, cell: str) -> Path:
@@ -91,7 +90,7 @@ def save_failure(results: Path, failure: Failure) -> None:
 
 def load(results: Path, cell: str) -> Record | None:
     """The record of a cell, None where there is none.  Raises UserError for a damaged one."""
-    path = _place(results, cell, ".json")
+    path = record_text(results, cell)
     try:
         with open(path, encoding="utf-8") as file:
             text = file.read()
@@ -111,7 +110,7 @@ def load_key(results: Path, cell: str) -> str | None:
     For a plan of thousands of cells: the record is not verified, as whoever reads its content does.
     """
     try:
-        with open(_place(results, cell, ".json"), "rb") as file:
+        with open(record_text(results, cell), "rb") as file:
             text = file.read()
     except OSError:
         return None
@@ -125,7 +124,7 @@ _KEY = b'\n "key": "'  # begins a line of its own, as Record.to_json writes it
 def load_failure(results: Path, cell: str) -> Failure | None:
     """The failure of a cell, None where there is none or the file is unreadable (the cell is then simply run again)."""
     try:
-        with open(_place(results, cell, FAILED), encoding="utf-8") as file:
+        with open(f"{results}/records/{cell}{FAILED}", encoding="utf-8") as file:
             failure = Failure(**json.loads(file.read()))
     except (OSError, ValueError, TypeError, RecursionError):
         return None
