@@ -51,6 +51,20 @@ def test_differences_are_paired_by_seed_and_tested_by_flipping_signs(results: Pa
     assert cells(text, "SCN [2]")[6] == "n too small"
 
 
+def test_rows_of_more_than_one_kind_of_processor_are_warned_of(results: Path) -> None:
+    fill_full(results)
+    warning = "More than one kind of processor"
+    for seed, machine in enumerate(("a processor, 64 cores", "another processor, 2 cores")):
+        assert warning not in page(results, "paper/comparison-rafdb.md")  # so far they differ in their cores at most
+        cell = fake_results.cell("rafdb", "dan", seed, weights="msceleb", budget="full")
+        record = store.load(results, cell.name)
+        assert record is not None
+        predictions = store.predictions_path(results, cell.name).read_bytes()
+        moved = replace(record, provenance={**record.provenance, "machine": machine})
+        store.save(results, cell.name, moved, predictions)
+    assert f"{warning} (within one row: dan)" in page(results, "paper/comparison-rafdb.md")
+
+
 def test_p_values_are_corrected_for_the_tests_of_the_table(results: Path) -> None:
     fill_full(results)
     for seed in range(8):  # better than DAN for 7 of 8 seeds

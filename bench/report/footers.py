@@ -66,6 +66,7 @@ def footers(dataset: str, suite: Suite, main: Conditions | None, rows: Sequence[
         f"Weights: {weights(main)}.",
         f"Arithmetic `{main.numeric}`: {NUMERIC[main.numeric]}.",
         f"Computed with: {computed_with(records)}.",
+        *_processors(rows),
         *COLUMNS,
     )
 
@@ -111,6 +112,25 @@ def computed_with(records: Iterable[Record]) -> str:
     code = f"code at {', '.join(commits)}" if commits else ""
     known = [" and ".join(devices), " and ".join(machines), " or ".join(packages), code]
     return "; ".join(part for part in known if part) or "unrecorded machines and packages"
+
+
+def _processors(rows: Sequence[Trained]) -> tuple[str, ...]:
+    """A warning where the rows were computed on more than one kind of processor; which rows mix them within."""
+    kinds = [{_kind(record) for record in row.records.values()} for row in rows]
+    if len(set().union(*kinds)) < 2:
+        return ()
+    mixed = sorted({row.row.label or row.row.method for row, found in zip(rows, kinds, strict=True) if len(found) > 1})
+    within = f" (within one row: {', '.join(mixed)})" if mixed else ""
+    return (
+        f"More than one kind of processor{within}: the bits of a cell hold on one kind only, so a difference paired by "
+        "seed has the processors' in it too.",
+    )
+
+
+def _kind(record: Record) -> tuple[str, str]:
+    """The device and the processor of a record; how many cores there are changes no bit."""
+    found = record.provenance
+    return str(found.get("device")), str(found.get("machine")).rpartition(", ")[0]
 
 
 def _sizes(record: Record) -> str:
