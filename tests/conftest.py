@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import signal
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +15,9 @@ from bench.data.catalog import AFFECTNET_ORDER
 from bench.data.dataset import Dataset, Split
 from bench.recipe import Recipe
 from bench.spec import Cell
+
+# A shell that starts the tests in the background has Ctrl-C ignored, and what they start would inherit it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def noise_split(count: int, size: int, classes: int, seed: int) -> Split:

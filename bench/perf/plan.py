@@ -28,7 +28,7 @@ class Sizes:
 # Process CPU time does not count a loader's processes, so on a CPU the reference loads in its own process.
 CPU = Sizes(96, 64, 32, 5, 0, 32, 64, 64, 224, 128)
 CUDA = Sizes(4096, 224, 256, 5, 4, 256, 224, 512, 224, 256)
-QUICK = Sizes(56, 32, 28, 1, 0, 8, 32, 8, 64, 8)
+QUICK = Sizes(56, 32, 8, 1, 0, 8, 32, 8, 64, 8)
 
 
 def sizes(device: str, quick: bool) -> Sizes:
