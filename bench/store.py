@@ -37,7 +37,7 @@ class Failure:
 
 
 def record_path(results: Path, cell: str) -> Path:
-    return results / "records" / f"{cell}.json"
+    return Path(record_text(results, cell))
 
 
 def failure_path(results: Path, cell: str) -> Path:

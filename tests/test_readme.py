@@ -14,6 +14,7 @@ import pytest
 from conftest import write_photos
 
 from bench import store
+from bench.perf.report import page
 
 TREE = Path(__file__).parent.parent
 README = (TREE / "README.md").read_text(encoding="utf-8")
@@ -89,6 +90,17 @@ def test_what_it_says_of_the_h200_is_what_was_recorded_there():
     rows = json.loads((TREE / "results" / "perf" / "h200-ratios.json").read_text(encoding="utf-8"))["rows"]
     rates = {row["name"]: round(row["ours"]["median"], -2) for row in rows}
     assert f"{rates['A']:,.0f} images/s in `fast` and {rates['A faithful']:,.0f} in `faithful`" in README
+    hours = re.findall(r"^\| [^|]+ \| ([\d,]+) \| [^|]+ \| (\d+ \w+) \| (\d+ \w+) \|", README, flags=re.MULTILINE)
+    exact = {row["name"]: row["ours"]["median"] for row in rows if "ours" in row}
+    assert len(hours) == 4
+    for images, *shown_times in hours:
+        seconds = [40 * int(images.replace(",", "")) / exact[name] for name in ("A", "A faithful")]
+        assert shown_times == [f"{each:.0f} s" if each < 50 else f"{each / 60:.0f} min" for each in seconds]
+
+
+def test_the_page_of_performance_is_made_of_the_files_beside_it():
+    folder = TREE / "results" / "perf"
+    assert page(folder) == (folder / "README.md").read_text(encoding="utf-8")
 
 
 def test_every_file_that_it_links_to_is_there():

@@ -42,22 +42,17 @@ def gates(where: work.Scene, sizes: Sizes, device: torch.device) -> tuple[Gate, 
             what = f"{sizes.gate_images} images of {sizes.data_size} px"
             found.append(Gate(f"values that differ from PIL and torchvision, preset {name}, {what}", str(count), "0"))
     whole = digest(where.cache / "whole", device)
-    found.append(Gate("digest of a second run", digest(where.cache / "again", device)[:12], whole[:12]))
+    others = {"of a second run": digest(where.cache / "again", device)}
     for workers in WORKERS:
-        found_here = digest_of_map(where.cache / f"workers-{workers}", device, workers)
-        found.append(Gate(f"digest with {workers} loader workers, images out of the map", found_here[:12], whole[:12]))
+        title = f"with {workers} loader workers, images out of the map"
+        others[title] = digest_of_map(where.cache / f"workers-{workers}", device, workers)
     for images in EVALUATION_BATCHES:
-        found_here = digest_in_batches(where.cache / f"batch-{images}", device, images)
-        found.append(Gate(f"digest with {images} images evaluated at once", found_here[:12], whole[:12]))
+        title = f"with {images} images evaluated at once"
+        others[title] = digest_in_batches(where.cache / f"batch-{images}", device, images)
     killed_in = where.cache / "killed"
     kill(killed_in, device)
-    found.append(
-        Gate(
-            "digest after kill -9 in the third of four epochs and a second start",
-            run(killed_in, device)[:12],
-            whole[:12],
-        )
-    )
+    others["after kill -9 in the third of four epochs and a second start"] = run(killed_in, device)
+    found += [Gate(f"digest {title}", other[:12], whole[:12]) for title, other in others.items()]
     return tuple(found)
 
 
