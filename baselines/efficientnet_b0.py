@@ -25,6 +25,7 @@ from bench.method import Batch, Context, Method, Step
 class EfficientNetB0(Method):
     """timm's network; its head alone learns in the first `head_epochs` epochs."""
 
+    reads_epoch = True
     network: Any  # timm's, with forward_features and forward_head
     class_weights: Tensor | None
 

@@ -68,6 +68,7 @@ class Esr9(Method):
     """The sum of the cross-entropies of the branches that have joined; `joined` counts them.  The others have no
     gradient, so the optimiser leaves them alone."""
 
+    reads_epoch = True
     joined: Tensor
 
     def __init__(self, options: settings.Esr9, context: Context) -> None:
@@ -85,7 +86,7 @@ class Esr9(Method):
         self.joined.fill_(branches)
         logits = self.network(batch.images, branches)  # (N, B, C)
         mean = F.cross_entropy(logits.flatten(0, 1), batch.labels.repeat_interleave(branches))
-        parts = {"cross_entropy": mean.detach(), "branches": mean.new_tensor(branches)}
+        parts = {"cross_entropy": mean.detach(), "branches": mean.new_full((), branches)}
         return Step(branches * mean, decide(logits.detach(), self.options.decision), parts)
 
 

@@ -52,6 +52,7 @@ class ScnNetwork(nn.Module):
 class Scn(Method):
     """SCN; `relabels` (n,) holds the new label of each training image, or AS_GIVEN, for good."""
 
+    capturable = False  # the ranks are means over boolean indices
     relabels: Tensor
 
     def __init__(self, options: settings.Scn, context: Context) -> None:

@@ -35,7 +35,7 @@ from bench.score import SealedLabels, correct_by_epoch, score
 from bench.select import selections
 from bench.spec import Cell, settings_of
 from bench.switches import flatten
-from bench.train import first_step, train_epoch
+from bench.train import first_step, stepper, train_epoch
 from bench.trained import save_trained
 
 CHECKPOINT_SECONDS = 30.0  # a kill costs at most this much work, and short epochs are not slowed by writing
@@ -129,6 +129,7 @@ def train_cell(
     method = build(cell, len(dataset.classes), labels, start.weights, numbers)
     optimizer = build_optimizer(method, recipe)
     history = _restore(start, method, optimizer, numbers.device, watched)
+    steps = stepper(method, optimizer, recipe, numbers, recipe.epochs * len(labels))
     restored = len(history.logs)
     if watch is not None and history.logs:
         watch(history)
@@ -142,7 +143,7 @@ def train_cell(
             for epoch in range(restored + 1, recipe.epochs + 1):
                 if report is not None:
                     report(epoch - 1, recipe.epochs, history.logs[-1] if history.logs else None)
-                log = train_epoch(method, optimizer, feeds["train"], labels, recipe, cell.seed, epoch)
+                log = train_epoch(steps, feeds["train"], labels, cell.seed, epoch)
                 for split in watched:
                     history.logits[split].append(predict(method, feeds[split], at_once))
                 if "val" in watched:
@@ -156,6 +157,7 @@ def train_cell(
                     saved = time.monotonic()
     except torch.OutOfMemoryError as error:
         full = str(error).splitlines()[0]  # told below: until the error is gone, its traceback holds the memory
+    del steps  # with the memory of its captured graph
     if full:
         raise CellError(_too_large(cell, method, feeds["train"], labels, full))
     return Trained(method, rows, history, restored, at_once.size)

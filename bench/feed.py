@@ -6,6 +6,7 @@ and the device's (augmentation, normalisation).  Neither depends on who does it,
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -76,8 +77,8 @@ class Feed:
         """The host's part of `augmented`."""
         return self._read(positions, draw(spec, seed, epoch, positions, repeats))
 
-    def on_device(self, host: HostBatch) -> Tensor:
-        """The device's part: images (B, 3, S, S), augmented where the host has drawn."""
+    def on_device(self, host: HostBatch, augment: Callable[..., Tensor] = augment) -> Tensor:
+        """The device's part: images (B, 3, S, S), augmented where the host has drawn, by this form of `augment`."""
         device, layout = self.arithmetic.device, self.arithmetic.memory_format
         images = self.resident if host.images is None else host.images.to(device, non_blocking=True)
         assert images is not None  # the host leaves the images out only where they are resident

@@ -43,6 +43,10 @@ NEUTRAL = frozenset(
 ) | {"baselines/registry.py", "baselines/settings.py", "dan/options.py"}
 
 
+# Imported by every cell, run by those of numeric mode `fast` alone.
+FAST = frozenset({"bench/captured.py"})
+
+
 @dataclass(frozen=True)
 class Inputs:
     """Everything that a cell's number depends on.  `sources` maps a file of this tree to the SHA-256 of its bytes,
@@ -58,10 +62,11 @@ class Inputs:
 def inputs(cell: Cell, data_digest: str, weights_digest: str | None) -> Inputs:
     """The inputs of a cell on data and weights of these digests."""
     content = {**_of_row(replace(cell, seed=0)), "seed": cell.seed}
+    numeric = cell.recipe.numeric
     # A plan asks for thousands of keys: what a row or a method shares is written once (test: equal to the plain way).
-    parts = (canonical(content), canonical(data_digest), _sources_text(cell.method), canonical(weights_digest))
+    parts = (canonical(content), canonical(data_digest), _sources_text(cell.method, numeric), canonical(weights_digest))
     key = hashlib.sha256(b'{"cell":%s,"data":%s,"sources":%s,"weights":%s}' % parts).hexdigest()
-    return Inputs(content, data_digest, weights_digest, sources(cell.method), key)
+    return Inputs(content, data_digest, weights_digest, sources(cell.method, numeric), key)
 
 
 @cache
@@ -72,17 +77,18 @@ def _of_row(cell: Cell) -> dict[str, Any]:
 
 
 @cache
-def _sources_text(method: str) -> bytes:
-    return canonical(sources(method))
+def _sources_text(method: str, numeric: str) -> bytes:
+    return canonical(sources(method, numeric))
 
 
 @cache
-def sources(method: str) -> dict[str, str]:
-    """The files that a method's cells import, with their digests."""
+def sources(method: str, numeric: str) -> dict[str, str]:
+    """The files that a method's cells of a numeric mode import and run, with their digests."""
     files = set(imported(entry(method).module))
     for module in ENGINE:
         files |= imported(module)
-    return {name: _digest(name) for name in sorted(files - NEUTRAL)}
+    idle = NEUTRAL if numeric == "fast" else NEUTRAL | FAST
+    return {name: _digest(name) for name in sorted(files - idle)}
 
 
 @cache

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -57,7 +58,15 @@ class Step:
 
 class Method(nn.Module):
     """A model with its loss and its own hooks.  Subclasses override `logits` and `step`; the hooks where they have a
-    rule."""
+    rule.
+
+    `capturable` says whether `step` may be captured as a CUDA graph and replayed on later batches of the same size:
+    nothing in it waits for a value on the device (`item`, a boolean index), and Python decides nothing in it by what
+    changes from batch to batch.  `reads_epoch` says that it decides something by `batch.epoch`, which it may.
+    """
+
+    capturable: ClassVar[bool] = True
+    reads_epoch: ClassVar[bool] = False
 
     def logits(self, images: Tensor) -> Tensor:
         """Class scores (N, C) of images (N, 3, H, W) in evaluation mode."""

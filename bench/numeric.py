@@ -1,9 +1,9 @@
 """In which arithmetic does a cell run?  Two declared numeric modes; nothing about them is left to a default of torch.
 
 `faithful` is fp32 without TF32 and with deterministic algorithms.  `fast` is bf16 autocast in channels_last with fp32
-weights and losses; a CPU runs the same arithmetic, to compare accuracies and not for speed.  Neither compiles:
-bench.perf measures what that gains, and a number would come to depend on a compiler.  A CPU cell runs on one thread,
-because one, two and four threads differ from the first forward on; several cells side by side use the other cores.
+weights and losses, on a GPU with its steps captured (bench.captured); a CPU runs the same arithmetic step by step, to
+compare accuracies and not for speed.  A CPU cell runs on one thread, because one, two and four threads differ from the
+first forward on; several cells side by side use the other cores.
 """
 
 from __future__ import annotations
@@ -29,6 +29,11 @@ class Arithmetic:
     device: torch.device
     autocast: bool
     memory_format: torch.memory_format
+
+    @property
+    def captures(self) -> bool:
+        """Whether training steps are captured and replayed (`fast` on a GPU)."""
+        return self.autocast and self.device.type == "cuda"
 
     def forward(self) -> torch.autocast | nullcontext[None]:
         """The context in which a network's forward pass runs."""

@@ -10,24 +10,34 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from bench import seeds
+from bench.captured import CapturedStepper
 from bench.data.draws import preset
 from bench.errors import CellError
 from bench.feed import Feed, HostBatch, on_device
 from bench.loader import loaded
 from bench.method import Batch, Method, Step
-from bench.optim import learning_rate, minimise, set_learning_rate
+from bench.numeric import Arithmetic
+from bench.optim import learning_rate, set_learning_rate
 from bench.recipe import Recipe
 from bench.record import EpochLog
+from bench.stepper import Stepper
 
 Tick = Callable[[int, int], None]  # (steps done, steps in the epoch)
 
 
+def stepper(
+    method: Method, optimizer: torch.optim.Optimizer, recipe: Recipe, arithmetic: Arithmetic, images: int
+) -> Stepper:
+    """How the device takes the steps of a cell that trains on `images` in all (images times epochs)."""
+    if arithmetic.captures:
+        return CapturedStepper(method, optimizer, recipe, arithmetic, images)
+    return Stepper(method, optimizer, recipe, arithmetic)
+
+
 def train_epoch(
-    method: Method,
-    optimizer: torch.optim.Optimizer,
+    steps: Stepper,
     feed: Feed,
     labels: NDArray[np.int64],
-    recipe: Recipe,
     seed: int,
     epoch: int,
     tick: Tick | None = None,
@@ -36,6 +46,7 @@ def train_epoch(
 
     Raises CellError when a loss is not finite, naming the epoch, the step and the last finite loss.
     """
+    method, recipe = steps.method, steps.recipe
     method.train()
     order = epoch_order(recipe.sampler, seed, epoch, labels)
     spec = preset(recipe.augment, recipe.image_size)
@@ -53,14 +64,10 @@ def train_epoch(
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(seeds.step_seed(seed, epoch))
         for number, host in enumerate(loaded(read, range(len(batches)), feed.workers)):
-            set_learning_rate(optimizer, learning_rate(recipe, epoch, number / len(batches)))
+            set_learning_rate(steps.optimizer, learning_rate(recipe, epoch, number / len(batches)))
             index = on_device(batches[number], device)
-            batch = Batch(feed.on_device(host), targets[index], index, epoch)
-            with feed.arithmetic.forward():
-                step = method.step(batch)
-            minimise(method, batch, step, optimizer, recipe)
-            with torch.no_grad():
-                method.after_step(batch, step)
+            batch = Batch(steps.images(feed, host), targets[index], index, epoch)
+            step = steps.take(batch)
             tally.add(batch, step)
             if tick is not None:
                 tick(number + 1, len(batches))

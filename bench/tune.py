@@ -126,7 +126,7 @@ def _task(
         weights_sha256=weights.sha256,
         device=device,
         optuna=version("optuna"),
-        sources=sources(options.method),
+        sources=sources(options.method, NUMERIC),
     )
     folder = options.runs / "studies"
     workers, give_up = options.workers, options.take_over

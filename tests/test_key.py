@@ -11,14 +11,14 @@ from bench.record import canonical
 
 
 def test_an_edit_of_dans_losses_stales_dans_cells_only():
-    assert "dan/losses.py" in sources("dan")
-    assert "dan/losses.py" not in sources("resnet18")
+    assert "dan/losses.py" in sources("dan", "faithful")
+    assert "dan/losses.py" not in sources("resnet18", "faithful")
 
 
 def test_an_edit_of_the_engine_stales_every_cell():
     for method in ("resnet18", "dan", "center_loss"):
         assert {"bench/train.py", "bench/optim.py", "bench/data/augment.py", "bench/data/splits.py"} <= sources(
-            method
+            method, "faithful"
         ).keys()
 
 
@@ -31,7 +31,7 @@ def test_an_edit_of_what_only_renders_stales_nothing():
         "bench/errors.py",
         "bench/store.py",
     ):
-        assert name not in sources("dan")
+        assert name not in sources("dan", "faithful")
 
 
 def test_imports_are_followed_through_packages():
@@ -61,6 +61,6 @@ def test_the_key_is_the_digest_of_the_canonical_text_of_all_inputs(tiny_dan):
 
 
 def test_a_changed_file_is_named(monkeypatch):
-    old = sources("resnet18")
+    old = sources("resnet18", "faithful")
     assert key.changed(old, old) == ()
     assert key.changed(old, old | {"bench/train.py": "edited"}) == ("bench/train.py",)

@@ -147,7 +147,7 @@ def test_a_machine_that_sees_other_files_is_refused_with_what_differs(jobs, monk
     with sight.view(jobs) as seen:
         assert sight.refusal(seen) is None
         elsewhere = tmp_path / "elsewhere"
-        other_sources = {"resnet18": dict(seen.sources["resnet18"]) | {"bench/train.py": "edited"}}
+        other_sources = {of: dict(files) | {"bench/train.py": "edited"} for of, files in seen.sources.items()}
         for change, said in (
             ({"folders": (seen.folders[0], elsewhere)}, f"does not see {elsewhere}"),
             ({"packages": dict(seen.packages) | {"torch": "0.1"}}, "installed, not 0.1"),

@@ -28,7 +28,8 @@ def finished(cell, tiny, places):
     import torch
 
     start = Start(inputs(cell, "tiny-digest", None).key, places[1])
-    record, predictions = run_cell(cell, tiny, start, torch.device("cpu"), {"sources": sources(cell.method)})
+    files = sources(cell.method, cell.recipe.numeric)
+    record, predictions = run_cell(cell, tiny, start, torch.device("cpu"), {"sources": files})
     store.save(places[0], cell.name, record, predictions)
 
 
@@ -53,9 +54,9 @@ def test_a_finished_cell_is_done_until_an_input_changes(tiny, tiny_cell, places)
 
 def test_a_stale_cell_names_the_edited_file(tiny, tiny_cell, places, monkeypatch):
     finished(tiny_cell, tiny, places)
-    edited = sources("resnet18") | {"bench/train.py": "0" * 64}
-    monkeypatch.setattr("bench.key.sources", lambda method: edited)
-    monkeypatch.setattr("bench.key._sources_text", lambda method: canonical(edited))
+    edited = sources("resnet18", "faithful") | {"bench/train.py": "0" * 64}
+    monkeypatch.setattr("bench.key.sources", lambda method, numeric: edited)
+    monkeypatch.setattr("bench.key._sources_text", lambda method, numeric: canonical(edited))
     assert state(tiny_cell, places).reason == "bench/train.py changed"
 
 

@@ -114,7 +114,7 @@ def _run(job: Job, folder: Path, progress: Progress, began: float) -> Outcome:
             dataset,
             start,
             device,
-            provenance(label) | {"sources": sources(job.cell.method)},
+            provenance(label) | {"sources": sources(job.cell.method, job.cell.recipe.numeric)},
             lambda epoch, epochs, _: progress(name, epoch, epochs),
         )
     except (CellError, UserError, ArithmeticError, RuntimeError, ValueError, TypeError, OSError) as error:

@@ -25,13 +25,13 @@ class View:
     """What this machine sees: another one must see the same.
 
     `folders` (results and runs) each hold a file of the name `token`; `data` are the dataset digests by source and
-    image size; `sources` maps a method to the digests of the files that it imports.
+    image size; `sources` maps a method and a numeric mode to the digests of the files that it runs.
     """
 
     token: str
     folders: tuple[Path, ...]
     packages: Mapping[str, str]
-    sources: Mapping[str, Mapping[str, str]]
+    sources: Mapping[tuple[str, str], Mapping[str, str]]
     data: Mapping[tuple[Source, int], str | None]
     cache: Path
     weights: Mapping[Path, str | None]
@@ -49,7 +49,7 @@ def view(jobs: Iterable[Job]) -> Iterator[View]:
         token,
         folders,
         packages(),
-        {job.cell.method: sources(job.cell.method) for job in jobs},
+        {of: sources(*of) for of in {(job.cell.method, job.cell.recipe.numeric) for job in jobs}},
         {(source, size): known_digest(source, size, runs / "cache") for source, size in opened},
         runs / "cache",
         {job.weights: job.weights_sha256 for job in jobs if job.weights is not None},
@@ -72,8 +72,8 @@ def refusal(wanted: View) -> str | None:
     if differing := [name for name, version in wanted.packages.items() if packages().get(name) != version]:
         name = differing[0]
         return f"has {name} {packages().get(name, 'not')} installed, not {wanted.packages[name]}: install the same lock"
-    for method, files in wanted.sources.items():
-        if names := changed(files, sources(method)):
+    for of, files in wanted.sources.items():
+        if names := changed(files, sources(*of)):
             return f"has other sources ({', '.join(names[:3])}): all nodes must run the same tree"
     for path, digest in wanted.weights.items():
         if _digest(path) != digest:

@@ -24,13 +24,13 @@ from bench.data.twin.population import spec
 from bench.feed import Feed, feed
 from bench.method import Batch, Method
 from bench.numeric import Arithmetic
-from bench.optim import build_optimizer, minimise
+from bench.optim import build_optimizer
 from bench.perf import official
 from bench.perf.clock import Work
 from bench.perf.plan import Sizes
 from bench.recipe import Recipe
 from bench.spec import Cell
-from bench.train import train_epoch
+from bench.train import stepper, train_epoch
 
 TWIN = "rafdb-twin"
 
@@ -80,9 +80,10 @@ def harness_epoch(who: Trainee, dataset: Dataset, numbers: Arithmetic) -> Work:
     """An epoch of the harness, its images uploaded beforehand where there is a GPU."""
     rows: NDArray[np.int64] = np.arange(len(dataset.train))
     images = feed(dataset, "train", rows, numbers)
+    steps = stepper(who.method, who.optimizer, who.recipe, numbers, who.recipe.epochs * len(rows))
 
     def work() -> int:
-        return train_epoch(who.method, who.optimizer, images, dataset.train.labels, who.recipe, 0, 1).train_n
+        return train_epoch(steps, images, dataset.train.labels, 0, 1).train_n
 
     return work
 
@@ -90,15 +91,12 @@ def harness_epoch(who: Trainee, dataset: Dataset, numbers: Arithmetic) -> Work:
 def resident_steps(who: Trainee, images: Tensor, labels: Tensor, numbers: Arithmetic, count: int) -> Work:
     """`count` steps, all on one batch that is on the device already."""
     batch = Batch(images, labels, torch.arange(len(labels), device=labels.device), 1)
+    steps = stepper(who.method, who.optimizer, who.recipe, numbers, who.recipe.epochs * len(labels))
 
     def work() -> int:
         who.method.train()
         for _ in range(count):
-            with numbers.forward():
-                step = who.method.step(batch)
-            minimise(who.method, batch, step, who.optimizer, who.recipe)
-            with torch.no_grad():
-                who.method.after_step(batch, step)
+            steps.take(batch)
         return count * len(labels)
 
     return work
