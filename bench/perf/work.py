@@ -13,8 +13,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from bench.captured import COMPILED_STEPS_FROM
 from bench.cell import build
 from bench.data.cache import open_dataset
+from bench.data.catalog import info
 from bench.data.dataset import Dataset
 from bench.data.draws import decide, preset
 from bench.data.listing import Listing
@@ -30,9 +32,13 @@ from bench.perf.clock import Work
 from bench.perf.plan import Sizes
 from bench.recipe import Recipe
 from bench.spec import Cell
+from bench.stepper import Stepper
 from bench.train import stepper, train_epoch
 
 TWIN = "rafdb-twin"
+# Images that a cell trains on in all epochs: what `fast` compiles depends on it.
+RAFDB_CELL = sum(info("rafdb").train) * 40
+LONG_CELL = COMPILED_STEPS_FROM  # and more, as AffectNet's are
 
 
 @dataclass(frozen=True)
@@ -70,6 +76,14 @@ class Trainee:
     optimizer: torch.optim.Optimizer
     recipe: Recipe
 
+    def steps(self, numbers: Arithmetic, images: int = RAFDB_CELL) -> Stepper:
+        """As a cell that trains on `images` in all takes them on this device."""
+        return stepper(self.method, self.optimizer, self.recipe, numbers, images)
+
+    def step_by_step(self, numbers: Arithmetic) -> Stepper:
+        """Nothing captured, nothing compiled."""
+        return Stepper(self.method, self.optimizer, self.recipe, numbers)
+
 
 def trainee(of: Cell, dataset: Dataset, numbers: Arithmetic) -> Trainee:
     method = build(of, len(dataset.classes), dataset.train.labels, None, numbers)
@@ -80,7 +94,7 @@ def harness_epoch(who: Trainee, dataset: Dataset, numbers: Arithmetic) -> Work:
     """An epoch of the harness, its images uploaded beforehand where there is a GPU."""
     rows: NDArray[np.int64] = np.arange(len(dataset.train))
     images = feed(dataset, "train", rows, numbers)
-    steps = stepper(who.method, who.optimizer, who.recipe, numbers, who.recipe.epochs * len(rows))
+    steps = who.steps(numbers)
 
     def work() -> int:
         return train_epoch(steps, images, dataset.train.labels, 0, 1).train_n
@@ -88,13 +102,12 @@ def harness_epoch(who: Trainee, dataset: Dataset, numbers: Arithmetic) -> Work:
     return work
 
 
-def resident_steps(who: Trainee, images: Tensor, labels: Tensor, numbers: Arithmetic, count: int) -> Work:
+def resident_steps(steps: Stepper, images: Tensor, labels: Tensor, count: int) -> Work:
     """`count` steps, all on one batch that is on the device already."""
     batch = Batch(images, labels, torch.arange(len(labels), device=labels.device), 1)
-    steps = stepper(who.method, who.optimizer, who.recipe, numbers, who.recipe.epochs * len(labels))
 
     def work() -> int:
-        who.method.train()
+        steps.method.train()
         for _ in range(count):
             steps.take(batch)
         return count * len(labels)
