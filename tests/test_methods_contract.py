@@ -5,14 +5,23 @@ from __future__ import annotations
 import importlib
 import io
 from collections.abc import Iterator
-from dataclasses import dataclass
+from copy import deepcopy
+from dataclasses import dataclass, replace
 
 import pytest
 import torch
 from torch import Tensor
+from torch._subclasses.fake_tensor import (
+    DataDependentOutputException,
+    DynamicOutputShapeException,
+    FakeCopyMode,
+    FakeTensorMode,
+)
 from torch.nn import functional
 
 from baselines.registry import METHODS
+from bench.captured import UNTOLD
+from bench.errors import CellError
 from bench.method import Batch, Context, Method, Step
 from bench.switches import resolve
 
@@ -22,6 +31,7 @@ SIZE = 64
 STEPS = 10
 LATE_EPOCHS = (10, 11)  # late enough for rules that start with an epoch, such as SCN's relabelling
 LIGHT = {"vit_se": {"network": "vit_s16"}}  # the same code path at a quarter of the time
+BY_EPOCH: dict[str, dict[str, object]] = {"esr9": {"schedule": "grow"}}  # what makes a step read the epoch
 LABELS = torch.arange(IMAGES) % CLASSES
 
 
@@ -38,11 +48,11 @@ class Run:
     saved: bytes
 
 
-def build(name: str, seed: int = 0) -> Method:
+def build(name: str, seed: int = 0, variant: dict[str, object] | None = None) -> Method:
     entry = METHODS[name]
     context = Context("rafdb", CLASSES, SIZE, LABELS.repeat(3), epochs=20, batch_size=IMAGES)
     torch.manual_seed(seed)
-    return importlib.import_module(entry.module).build(resolve(entry.settings, LIGHT.get(name, {})), context)
+    return importlib.import_module(entry.module).build(resolve(entry.settings, variant or LIGHT.get(name, {})), context)
 
 
 def batch(epoch: int = 1) -> Batch:
@@ -198,3 +208,24 @@ def test_losses_and_own_state_stay_in_single_precision_under_autocast(
     assert {key: value.dtype for key, value in method.state_dict().items()} == {
         key: value.dtype for key, value in run.initial.items()
     }
+
+
+def test_a_step_waits_for_no_value_on_the_device_where_it_says_it_may_be_captured(run: Run) -> None:
+    fakes = FakeTensorMode()  # tensors with shapes and no values: what would ask a GPU for one cannot run on them
+    with FakeCopyMode(fakes):
+        fake, given = deepcopy((build(run.name).train(), batch()))
+    with fakes:
+        if fake.capturable:
+            fake.step(given).loss.backward()
+        else:
+            with pytest.raises((DataDependentOutputException, DynamicOutputShapeException)):
+                fake.step(given)
+
+
+def test_a_step_reads_the_epoch_only_where_it_says_so(run: Run) -> None:
+    method, untold = build(run.name).train(), replace(batch(), epoch=UNTOLD)
+    if method.reads_epoch:
+        with pytest.raises(CellError, match="reads_epoch"):
+            build(run.name, variant=BY_EPOCH.get(run.name)).train().step(untold)
+    else:
+        method.step(untold)

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from conftest import write_photos
@@ -79,6 +80,10 @@ def test_the_table_is_that_of_the_report():
     assert shown.strip() in report
 
 
+def ratio_of(rows: list[dict[str, Any]], name: str) -> float:
+    return next(row["ratio"]["median"] for row in rows if row["name"] == name)
+
+
 def test_what_it_says_of_the_h200_is_what_was_recorded_there():
     shown = {}
     for method in ("dan", "resnet18"):
@@ -90,6 +95,9 @@ def test_what_it_says_of_the_h200_is_what_was_recorded_there():
     rows = json.loads((TREE / "results" / "perf" / "h200-ratios.json").read_text(encoding="utf-8"))["rows"]
     rates = {row["name"]: round(row["ours"]["median"], -2) for row in rows}
     assert f"{rates['A']:,.0f} images/s in `fast` and {rates['A faithful']:,.0f} in `faithful`" in README
+    assert f"which makes a step {ratio_of(rows, 'compiled'):.2f} times as fast" in README
+    scale = (TREE / "docs" / "scale.md").read_text(encoding="utf-8")
+    assert f"at {rates['A']:,.0f} images a second in `fast` (bf16) and at {rates['A faithful']:,.0f}" in scale
     hours = re.findall(r"^\| [^|]+ \| ([\d,]+) \| [^|]+ \| (\d+ \w+) \| (\d+ \w+) \|", README, flags=re.MULTILINE)
     exact = {row["name"]: row["ours"]["median"] for row in rows if "ours" in row}
     assert len(hours) == 4

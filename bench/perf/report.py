@@ -150,7 +150,8 @@ def _ratios(document: Mapping[str, Any]) -> str:
         parts.append(
             f"Floor of ratio C on this GPU: {1e6 * limit['seconds_per_image']:.1f} µs an image, from "
             f"{limit['bandwidth_bytes_per_second'] / 1e12:.2f} TB/s and {limit['products_flop_per_second'] / 1e12:.0f} "
-            f"TFLOP/s (bf16) measured in this run; our step reaches {limit['fraction_reached']:.2f} of it."
+            f"TFLOP/s (bf16) measured in this run; our step reaches {limit['fraction_reached']:.2f} of it"
+            + (f", compiled {limit['fraction_reached_compiled']:.2f}." if "fraction_reached_compiled" in limit else ".")
         )
     return "\n\n".join(parts)
 
@@ -168,7 +169,7 @@ def _scaling(document: Mapping[str, Any]) -> str:
         thousand, unit = (1.0, "s a cell of one epoch") if point["axis"] == "seeds" else (1000.0, "ms an image")
         cost, low, high = (thousand * point[name] for name in ("median", "low", "high"))
         lines.append((point["axis"], str(point["value"]), f"{cost:.3g}", f"{low:.3g} to {high:.3g}", unit))
-    return table(columns, lines)
+    return "\n\n".join([table(columns, lines), *([document["note"]] if "note" in document else [])])
 
 
 def _cells(document: Mapping[str, Any]) -> str:
@@ -243,7 +244,8 @@ def page(folder: Path) -> str:
         "A ratio above 1 means that the harness is the faster.  It is the median, over rounds, of the ratio within a "
         "round; all contenders of a row run in turns.  Ratios between 0.9 and 1.1 are noise on a shared machine.",
         "A: the whole harness against the usual script's loop; B: what the data path and the bookkeeping leave of the "
-        "step; C: our ResNet-18 beside timm's; D: what determinism leaves of the speed.",
+        "step; C: our ResNet-18 beside timm's; D: what determinism leaves of the speed.  On a GPU the steps of `fast` are "
+        "captured, and those of long cells compiled (bench/captured.py); a section says at which commit it was measured.",
         "Goals are those of the project's performance notes for this kind of device.",
     )
     return Page(
