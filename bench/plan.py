@@ -21,9 +21,12 @@ from bench.spec import Cell
 State = Literal["done", "run", "resume", "stale", "failed"]
 CHECKPOINT = "checkpoint.pt"
 # DAN, one training image of 224 pixels with its share of evaluation, until a record of this folder tells: about what
-# one CPU core does (measured at 48 pixels, scaled), and a cautious share of what PERFORMANCE notes expect of a
-# data-centre GPU.
-GUESS_SECONDS_PER_IMAGE = {"cpu": 0.38, "cuda": 0.0005}
+# one CPU core does (measured at 48 pixels, scaled; ten times as long in bf16 where it has no units for it), and what
+# an H200 does (results/perf).
+GUESS_SECONDS_PER_IMAGE = {
+    "cpu": {"faithful": 0.38, "fast": 3.8},
+    "cuda": {"faithful": 0.0005, "fast": 0.0001},
+}
 PACED = 32
 
 
@@ -54,7 +57,7 @@ def plan(
     """The state of each cell; `digests` maps a dataset to its data digest, `weights` a weights name to its file's
     digest."""
     cells = tuple(cells)
-    pace = {"guess": GUESS_SECONDS_PER_IMAGE[device]} | _pace(results, cells)
+    pace = GUESS_SECONDS_PER_IMAGE[device] | _pace(results, cells)
     return tuple(_planned(cell, digests[cell.dataset], weights, results, runs, retry_failed, pace) for cell in cells)
 
 
@@ -145,7 +148,7 @@ def _estimate(cell: Cell, pace: Mapping[str, float]) -> float:
     core."""
     recipe = cell.recipe
     images = (recipe.train_limit or 12_000) * recipe.epochs
-    guess = pace["guess"] * (recipe.image_size / 224) ** 2
+    guess = pace[recipe.numeric] * (recipe.image_size / 224) ** 2
     return images * pace.get(f"{cell.method}/{recipe.image_size}", pace.get(f"*/{recipe.image_size}", guess))
 
 

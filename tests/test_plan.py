@@ -99,6 +99,13 @@ def test_only_takes_shell_patterns_and_names_a_cell_when_none_fits(tiny_cell):
         matching([tiny_cell], "rafdb/den/*")
 
 
+@pytest.mark.parametrize(("device", "ratio"), [("cpu", 10), ("cuda", 1 / 5)])
+def test_the_guess_before_any_record_knows_what_each_numeric_mode_costs(tiny_cell, places, device, ratio):
+    fast = replace(tiny_cell, recipe=replace(tiny_cell.recipe, numeric="fast"))
+    slow, quick = plan((tiny_cell, fast), {"rafdb": "digest"}, {"none": None}, *places, device=device)
+    assert quick.seconds / slow.seconds == pytest.approx(ratio)
+
+
 @pytest.mark.parametrize(("seconds", "text"), [(12, "12 s"), (600, "10 min"), (7200, "2.0 h")])
 def test_durations_are_readable(seconds, text):
     assert duration(seconds) == text

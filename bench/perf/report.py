@@ -245,7 +245,7 @@ def page(folder: Path) -> str:
         "round; all contenders of a row run in turns.  Ratios between 0.9 and 1.1 are noise on a shared machine.",
         "A: the whole harness against the usual script's loop; B: what the data path and the bookkeeping leave of the "
         "step; C: our ResNet-18 beside timm's; D: what determinism leaves of the speed.  On a GPU the steps of `fast` "
-        "are captured, those of long cells compiled (bench/captured.py).  A section names the commit it was measured at.",
+        "are captured, those of long cells compiled (bench/captured.py).  Each section names its commit.",
         "Goals are those of the project's performance notes for this kind of device.",
     )
     return Page(
