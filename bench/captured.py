@@ -4,9 +4,8 @@ Launched kernel by kernel, a step of DAN takes an H200 as long at 64 images as a
 forward and backward pass of a full batch is captured once and replayed: the same kernels, so the same bits as step by
 step (gate of bench.perf).  The optimiser, whose learning rate changes, and the method's own rule stay outside.
 
-What is compiled is decided by the length of a cell alone, never by what ran before it in the process, so that its
-number does not depend on its neighbours.  Compiled augmentation has the bits of the other (integers, then a table); a
-compiled step has bits of its own, and a cell that is stopped and resumed takes them again.
+What is compiled (bench.compiled) is decided by the length of a cell alone, never by what ran before it in the process,
+so that its number does not depend on its neighbours.
 
 Counted by cells of `fast` alone (bench/key.py): an edit here leaves the records of `faithful` as they are.
 """
@@ -15,16 +14,16 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import cache
 from typing import Any, NoReturn
 
 import torch
 from torch import Tensor
 
-from bench.data.augment import augment, fused
+from bench.compiled import compiled_augment, compiled_step
+from bench.data.augment import augment
 from bench.errors import CellError
 from bench.feed import Feed, HostBatch
 from bench.method import Batch, Method, Step
@@ -184,39 +183,12 @@ class _Graph:
     kept: Mapping[str, Tensor]
 
 
-def compiled_step(method: Method) -> Callable[[Batch], Step]:
-    """`method.step` by torch's compiler, each cell's anew."""
-    torch.compiler.reset()  # what other cells of this process compiled counts against a limit, and then is not compiled
-    options: dict[str, str | int | bool | Callable[..., Any]] = {
-        # No kernel is chosen by timing it: the choice would differ between two runs, and the order of sums with it.
-        "deterministic": True,
-        # Values are rounded to bf16 where the step says so.  Otherwise a fused kernel keeps what it has in fp32, and a
-        # maximum's gradient finds no element that equals it (CBAM's channel attention: NaN in the second step).
-        "emulate_precision_casts": True,
-    }
-    return torch.compile(method.step, dynamic=False, options=options)
-
-
-def compiled_augment(
-    images: Tensor, index: Tensor, draws: Tensor, table: Tensor, memory_format: torch.memory_format
-) -> Tensor:
-    """bench.data.augment.augment with the same bits, in a tenth of the time (H200, batch of 256)."""
-    rows = images[index]  # (B, H, W, 3): one shape for the compiler, whatever the number of images
-    own = torch.arange(len(rows), device=rows.device)
-    return _compiled_fused()(rows, own, draws, table, torch.float32, memory_format)
-
-
-@cache
-def _compiled_fused() -> Callable[..., Tensor]:
-    return torch.compile(fused, dynamic=False)
-
-
 class _Untold:
     """Stands for the epoch in a step that says it does not read it; whoever reads it is told to say so."""
 
     def _refuse(self, *_: object) -> NoReturn:
         raise CellError(
-            "the step decides by `batch.epoch`, which a captured one cannot: give its class `reads_epoch = True`"
+            "the step decides by `batch.epoch`: give its class `reads_epoch = True`, to be captured anew in each epoch"
         )
 
     __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = _refuse

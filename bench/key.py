@@ -44,7 +44,7 @@ NEUTRAL = frozenset(
 
 
 # Imported by every cell, run by those of numeric mode `fast` alone.
-FAST = frozenset({"bench/captured.py"})
+FAST = frozenset({"bench/captured.py", "bench/compiled.py"})
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,9 @@ holds the digests of `fast` to each other."""
 from __future__ import annotations
 
 import logging
+import os
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,7 +14,7 @@ import torch
 from recorded_graph import on_this_machine
 from torch import Tensor
 
-from bench import captured
+from bench import captured, compiled
 from bench.captured import UNTOLD, WARM_STEPS, CapturedStepper, means
 from bench.cell import build
 from bench.data.augment import IMAGENET_MEAN, IMAGENET_STD, augment, normalisation_table
@@ -177,19 +179,38 @@ def test_compiled_augmentation_has_the_bits_of_the_other(monkeypatch):
     from bench.data.draws import draw, preset
 
     # Traced and made functional as for a GPU, but run without a C++ compiler.
-    monkeypatch.setattr(
-        captured, "_compiled_fused", lambda: torch.compile(captured.fused, backend="aot_eager", dynamic=False)
-    )
+    traced = torch.compile(compiled.fused, backend="aot_eager", dynamic=False)
+    monkeypatch.setattr(compiled, "compiled_fused", lambda: traced)
     images = torch.from_numpy(noise(12, 3).images)
     index, table = torch.tensor([7, 3, 3, 11]), normalisation_table(IMAGENET_MEAN, IMAGENET_STD)
     for name in ("rafdb", "affectnet", "sfew"):
         draws = torch.from_numpy(draw(preset(name, 32), 0, 1, index.numpy(), np.zeros(4, np.int64)))
         for layout in (torch.contiguous_format, torch.channels_last):
-            found = captured.compiled_augment(images, index, draws, table, memory_format=layout)
+            found = compiled.compiled_augment(images, index, draws, table, memory_format=layout)
             assert torch.equal(found, augment(images, index, draws, table, memory_format=layout))
             assert found.is_contiguous(memory_format=layout)
 
 
 def test_an_edit_of_how_steps_are_captured_stales_the_cells_of_fast_alone():
-    assert "bench/captured.py" in sources("dan", "fast")
-    assert sources("dan", "fast").keys() - sources("dan", "faithful").keys() == {"bench/captured.py"}
+    fast, faithful = sources("dan", "fast"), sources("dan", "faithful")
+    assert fast.keys() - faithful.keys() == {"bench/captured.py", "bench/compiled.py"}
+    assert faithful.items() <= fast.items()
+
+
+def test_what_the_compiler_made_is_kept_where_no_other_user_can_put_anything(monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", "where the user says")
+    compiled.keep_to_oneself()
+    assert os.environ["TORCHINDUCTOR_CACHE_DIR"] == "where the user says"
+    monkeypatch.delenv("TORCHINDUCTOR_CACHE_DIR")
+    compiled.keep_to_oneself()
+    folder = tmp_path / "cache" / "dan-bench" / "compiled"
+    assert os.environ["TORCHINDUCTOR_CACHE_DIR"] == str(folder)
+    assert folder.stat().st_mode & 0o077 == 0
+
+    monkeypatch.delenv("TORCHINDUCTOR_CACHE_DIR")
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))  # no folder can be made here
+    monkeypatch.setattr(compiled.tempfile, "tempdir", str(tmp_path))
+    compiled.keep_to_oneself()
+    assert Path(os.environ["TORCHINDUCTOR_CACHE_DIR"]).stat().st_mode & 0o077 == 0
