@@ -9,6 +9,7 @@ from typing import Any
 from torch import Tensor
 
 from baselines.cross_entropy import CrossEntropy
+from bench.errors import CellError
 from bench.numeric import Arithmetic, arithmetic
 from bench.optim import build_optimizer
 from bench.perf import clock, floor, work
@@ -43,17 +44,12 @@ def resnets(contest: Contest, where: work.Scene, numeric: str, extra: dict[str, 
 
     def compiled(numbers: Arithmetic) -> Work:
         steps = work.trainee(of, dataset, numbers).steps(numbers, work.LONG_CELL)
-        found = work.resident_steps(steps, *batch(numbers), contest.count)
-        found()  # compiles here, or says why it cannot
-        return found
+        return work.resident_steps(steps, *batch(numbers), contest.count)
 
     contenders = {"ours": contest.under(numeric, ours), "timm": contest.under(numeric, timms)}
     title, reason = "our ResNet-18 step", "measured on a GPU only: on a CPU it takes minutes and gains nothing"
     if device.type == "cuda":
-        try:
-            contenders["compiled"] = contest.under(numeric, compiled)
-        except Exception as error:  # whatever a compiler says where it lacks something
-            reason = f"torch.compile failed: {type(error).__name__}: {str(error).splitlines()[0]}"
+        reason = _compiles(contenders, contest.under(numeric, compiled))
     samples = clock.interleaved(contenders, sizes.rounds, contest.clock)
     how = f"{numeric}, both captured" if device.type == "cuda" else numeric
     note = f"{sizes.resnet_size} px, batch {sizes.resnet_batch}, {how}"
@@ -140,18 +136,26 @@ def captures(contest: Contest, where: work.Scene) -> list[Row | Absent]:
             "captured": _steps_of_dan(contest, where, size, lambda who, numbers: who.steps(numbers)),
             "plain": _steps_of_dan(contest, where, size, lambda who, numbers: who.step_by_step(numbers)),
         }
-        if size == sizes.batch:
-            contenders["compiled"] = _steps_of_dan(
-                contest, where, size, lambda who, numbers: who.steps(numbers, work.LONG_CELL)
-            )
         samples = clock.interleaved(contenders, sizes.rounds, contest.clock)
-        note = f"DAN, {sizes.size} px, batch {size}"
-        title = "captured step / step by step"
+        title, note = "captured step / step by step", f"DAN, {sizes.size} px, batch {size}"
         rows.append(contest.row(f"captured {size}", title, samples, "captured", "plain", note))
-        if "compiled" in samples:
-            title = "compiled and captured step / captured"
-            rows.append(contest.row("compiled", title, samples, "compiled", "captured", note))
-    return rows
+    contenders = {"captured": _steps_of_dan(contest, where, sizes.batch, lambda who, numbers: who.steps(numbers))}
+    long = _steps_of_dan(contest, where, sizes.batch, lambda who, numbers: who.steps(numbers, work.LONG_CELL))
+    title, note = "compiled and captured step / captured", f"DAN, {sizes.size} px, batch {sizes.batch}"
+    if reason := _compiles(contenders, long):
+        return [*rows, Absent("compiled", title, reason)]
+    samples = clock.interleaved(contenders, sizes.rounds, contest.clock)
+    return [*rows, contest.row("compiled", title, samples, "compiled", "captured", note)]
+
+
+def _compiles(contenders: dict[str, Work], compiled: Work) -> str:
+    """Let the compiled steps be one of the contenders if they can be taken; the reason, if they cannot."""
+    try:
+        compiled()
+    except CellError as error:
+        return str(error)
+    contenders["compiled"] = compiled
+    return ""
 
 
 def _steps_of_dan(
