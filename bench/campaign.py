@@ -17,6 +17,7 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -119,7 +120,9 @@ def _run(options: argparse.Namespace) -> int:
 
 def _within(step: Step, seconds: float) -> int:
     """The exit code of a step; 130 where it was interrupted because its time was up."""
-    with subprocess.Popen([sys.executable, "-m", step.module, *step.arguments]) as child:
+    # A shell lets what it starts in the background ignore Ctrl-C, and so would the step, to be killed each time.
+    heed = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    with subprocess.Popen([sys.executable, "-m", step.module, *step.arguments], preexec_fn=heed) as child:
         try:
             return child.wait(seconds)
         except subprocess.TimeoutExpired:

@@ -83,6 +83,20 @@ def test_a_step_that_takes_too_long_is_interrupted_and_comes_first_the_next_time
     assert played([("short", 0, 0), ("long", 0, 0), ("last", 0, 0)]) == (0, ["short", "long", "last"])
 
 
+def test_a_step_is_interrupted_even_where_the_campaign_ignores_ctrl_c(tmp_path):
+    (tmp_path / "patient.py").write_text(
+        "import pathlib, time\ntry:\n    time.sleep(60)\nexcept KeyboardInterrupt:\n    pathlib.Path('told').touch()\n"
+    )
+    code = (
+        "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)\n"  # as in a shell's background
+        "from bench.campaign import Step, _within\n"
+        "assert _within(Step('patient', 'patient', ()), 3.0) == 130\n"
+    )
+    paths = os.pathsep.join((str(TREE), str(tmp_path)))
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True, env=os.environ | {"PYTHONPATH": paths})
+    assert (tmp_path / "told").exists()
+
+
 def test_another_commit_begins_anew(played, monkeypatch):
     played([("one", 0, 0)])
     monkeypatch.setattr(campaign, "git", lambda *_: "another")
