@@ -87,7 +87,7 @@ def as_json(document: Mapping[str, Any]) -> str:
 def as_text(document: Mapping[str, Any]) -> str:
     """The document as Markdown, without a heading."""
     body = {"ratios": _ratios, "scaling": _scaling, "cells": _cells, "accuracy": _accuracy}[document["kind"]]
-    parts = [body(document)]
+    parts = [body(document), *([document["note"]] if "note" in document else [])]
     if "about" in document:
         parts.append(about_line(document["about"]))
     return "\n\n".join(parts)
@@ -169,7 +169,7 @@ def _scaling(document: Mapping[str, Any]) -> str:
         thousand, unit = (1.0, "s a cell of one epoch") if point["axis"] == "seeds" else (1000.0, "ms an image")
         cost, low, high = (thousand * point[name] for name in ("median", "low", "high"))
         lines.append((point["axis"], str(point["value"]), f"{cost:.3g}", f"{low:.3g} to {high:.3g}", unit))
-    return "\n\n".join([table(columns, lines), *([document["note"]] if "note" in document else [])])
+    return table(columns, lines)
 
 
 def _cells(document: Mapping[str, Any]) -> str:
@@ -217,7 +217,7 @@ def _accuracy(document: Mapping[str, Any]) -> str:
         )
         for row in document["rows"]
     ]
-    return table(columns, lines) + "\n\n" + document["note"]
+    return table(columns, lines)
 
 
 HEADINGS = {

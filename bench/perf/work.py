@@ -30,14 +30,14 @@ from bench.optim import build_optimizer
 from bench.perf import official
 from bench.perf.clock import Work
 from bench.perf.plan import Sizes
-from bench.recipe import Recipe
+from bench.recipe import Recipe, recipe
 from bench.spec import Cell
 from bench.stepper import Stepper
 from bench.train import stepper, train_epoch
 
 TWIN = "rafdb-twin"
 # Images that a cell trains on in all epochs: what `fast` compiles depends on it.
-RAFDB_CELL = sum(info("rafdb").train) * 40
+RAFDB_CELL = sum(info("rafdb").train) * recipe("rafdb", "full").epochs
 LONG_CELL = COMPILED_STEPS_FROM  # and more, as AffectNet's are
 
 
@@ -64,8 +64,8 @@ def scene(sizes: Sizes) -> Iterator[Scene]:
 def cell(method: str, sizes: Sizes, numeric: str = "faithful", **changes: object) -> Cell:
     """A cell of RAF-DB's recipe at the sizes that are timed."""
     # A small rate: the same few images come again and again, and no run may end in an infinite loss.
-    recipe = Recipe(image_size=sizes.size, batch_size=sizes.batch, epochs=1, lr=1e-3)
-    return Cell(TWIN, method, (), "paper", "full", 0, "none", replace(recipe, numeric=numeric, **changes))  # type: ignore[arg-type]
+    timed = Recipe(image_size=sizes.size, batch_size=sizes.batch, epochs=1, lr=1e-3)
+    return Cell(TWIN, method, (), "paper", "full", 0, "none", replace(timed, numeric=numeric, **changes))  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True)
@@ -132,9 +132,9 @@ def reference_epoch(who: Trainee, where: Scene, sizes: Sizes, device: torch.devi
     """An epoch of the usual loop, with an optimiser as the usual script makes it."""
     files = official.Files(where.listing.root, where.listing.train, official.official_transform(sizes.size))
     batches = official.loader(files, sizes.batch, sizes.workers, device)
-    recipe = who.recipe
+    rates = who.recipe
     optimizer = torch.optim.SGD(
-        who.method.parameters(), recipe.lr, momentum=recipe.momentum, weight_decay=recipe.weight_decay
+        who.method.parameters(), rates.lr, momentum=rates.momentum, weight_decay=rates.weight_decay
     )
     return as_torch_comes(device, lambda: official.epoch(who.method, optimizer, batches, device))
 
