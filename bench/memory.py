@@ -16,6 +16,9 @@ def forget_peak(device: torch.device) -> None:
     """Let `peak_bytes` count from now on."""
     if device.type == "cuda":
         torch.cuda.init()  # before the first use of the GPU there is nothing to reset, and torch says so with an error
+        # cuBLAS keeps a workspace for every stream that it met, and each captured cell has a stream of its own: 64 MiB
+        # a cell on an H200, up to 2 GiB, would count as the next cell's.  No earlier cell's graph is replayed any more.
+        torch._C._cuda_clearCublasWorkspaces()
         torch.cuda.reset_peak_memory_stats(device)
         return
     try:

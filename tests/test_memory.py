@@ -82,3 +82,17 @@ def test_the_peak_counts_from_where_one_begins_to_measure():
     del block
     memory.forget_peak(CPU)
     assert memory.peak_bytes(CPU) < high - 200 * MB
+
+
+def test_workspaces_that_earlier_cells_left_on_a_gpu_do_not_count_as_this_cells(monkeypatch):
+    held = {"now": 64 * MB, "peak": 900 * MB}  # one workspace, and what an earlier cell had at its worst
+
+    def clear():
+        held["now"] = 0
+
+    monkeypatch.setattr(torch.cuda, "init", lambda: None)
+    monkeypatch.setattr(torch._C, "_cuda_clearCublasWorkspaces", clear, raising=False)
+    monkeypatch.setattr(torch.cuda, "reset_peak_memory_stats", lambda device: held.update(peak=held["now"]))
+    monkeypatch.setattr(torch.cuda, "max_memory_allocated", lambda device: held["peak"])
+    memory.forget_peak(torch.device("cuda"))
+    assert memory.peak_bytes(torch.device("cuda")) == 0
