@@ -40,6 +40,19 @@ def test_every_step_is_a_command_that_its_module_understands():
             assert load_suite(options.suite)
 
 
+@pytest.mark.parametrize("budget", ["full", "quick"])
+def test_every_step_trains_cells_that_its_suite_has_under_the_budget(budget):
+    from bench.run import _cells, _parser, _sources, matching, starting_weights
+
+    for step in everything(budget):
+        if step.module == "bench.run":
+            options = _parser().parse_args(step.arguments)
+            suite = load_suite(options.suite)
+            weights = starting_weights(options.pretrained, budget)
+            cells = _cells(suite, _sources(suite, options, budget), options, budget, weights)
+            assert matching(cells, options.only), step.name  # which raises where there is none
+
+
 @pytest.fixture
 def played(monkeypatch, tmp_path):
     """A campaign whose steps note their names, with the exit codes and sleeps that a test asks for."""
