@@ -136,3 +136,21 @@ def test_missing_test_images_are_told(results: Path) -> None:
     text = page(results, "paper/comparison-rafdb.md")
     assert "70 of 75 test images scored" in text
     assert column(text, "DAN", "Verdict") == "not comparable"
+
+
+def test_the_seeds_stand_one_by_one_and_a_collapsed_one_is_marked(results: Path) -> None:
+    for seed, right in enumerate((50, 10, 42)):  # answers are right class by class: ten are the first class alone
+        cell = fake_results.cell("facial_expressions", "dan", seed)
+        fake_results.finish(results, cell, (1, 2, right))
+    fake_results.finish(results, fake_results.cell("facial_expressions", "resnet18"), (1, 2, 11))
+    text = page(results, "paper/comparison-facial_expressions.md").split("## Seed by seed\n")[1].split("\n## ")[0]
+    assert cells(text, "DAN") == ["DAN", "71.43", "14.29 †", "60.00", "60.00"]  # k/70, then their median
+    assert "† All right answers of this seed are of one class" in text
+    assert "ResNet-18" not in text, "a single seed that knows two classes stands in the main table already"
+
+
+def test_a_single_seed_is_listed_only_where_it_collapsed(results: Path) -> None:
+    fake_results.finish(results, fake_results.cell("facial_expressions", "dan"), (1, 2, 50))
+    assert "## Seed by seed" not in page(results, "paper/comparison-facial_expressions.md")
+    fake_results.finish(results, fake_results.cell("facial_expressions", "dan"), (1, 2, 9))
+    assert "12.86 †" in page(results, "paper/comparison-facial_expressions.md").split("## Seed by seed\n")[1]

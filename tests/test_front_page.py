@@ -75,6 +75,16 @@ def test_networks_below_the_floor_are_called_so(results: Path) -> None:
     assert "Beware: everywhere DAN answers fewer test images correctly than always naming" in answer(front(results))
 
 
+def test_seeds_that_collapsed_onto_one_class_are_named(results: Path) -> None:
+    for seed, right in enumerate((50, 10, 8)):  # ten of each class, won class by class
+        fake_results.finish(results, fake_results.cell("rafdb-twin", "dan", seed), (1, 2, right))
+        fake_results.finish(results, fake_results.cell("rafdb-twin", "resnet18", seed), (1, 2, 30))
+    said = answer(front(results))
+    assert "Training collapsed onto one class: DAN with seeds 1-2 on RAF-DB (basic) twin; that counts in the" in said
+    fake_results.finish(results, fake_results.cell("rafdb-twin", "resnet18", 0), (1, 2, 5))
+    assert "DAN with seeds 1-2 on RAF-DB (basic) twin and ResNet-18 with seed 0 on" in answer(front(results))
+
+
 def test_full_runs_are_counted_by_verdict(results: Path) -> None:
     fill_full(results)
     text = front(results)

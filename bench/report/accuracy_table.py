@@ -20,7 +20,7 @@ from bench.markdown import (
     spans,
     table,
 )
-from bench.report import differences, protocols_table
+from bench.report import differences, protocols_table, seed_by_seed
 from bench.report.differences import Difference
 from bench.report.footers import footers, status
 from bench.report.granularity import attainable, explain
@@ -53,6 +53,7 @@ def page(spec: Table, dataset: str, suite: Suite, finished: Finished, reported: 
         status=status(dataset, main, any(line.printed for line in lines)),
         table=_table(spec, lines, headline, compared, against, verdicts),
         sections=(
+            Section("Seed by seed", seed_by_seed.section(lines, headline)),
             Section(f"Difference to {against}, paired by seed", differences.section(compared, against)),
             Section("Verdicts", grouped(judged)),
             Section("Protocols side by side", protocols_table.section(lines, spec, dataset, suite, finished)),

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 
 from bench.cost import Cost
 from bench.data.catalog import TWINS, info, title
-from bench.markdown import count, half_width, plural, points
+from bench.markdown import count, half_width, plural, points, spans
 from bench.report import reported as printed
 from bench.report.all_verdicts import Judged, of_the_paper
 from bench.report.judged import impossible
 from bench.report.reported import Reported
+from bench.report.seed_by_seed import collapsed
 from bench.report.table_lines import layout
 from bench.report.table_rows import HEADLINE, ORACLE, Finished, Trained, same_images
 from bench.report.verdicts_page import DECIDED, count_verdicts
@@ -26,7 +27,8 @@ CONTROL = "resnet18"  # the paper's baseline: the same trunk without the attenti
 @dataclass(frozen=True)
 class Gain:
     """The reference method less the control on one dataset, paired by seed; what choosing the epoch on test images
-    adds to the reference; and whether its accuracy is below that of always answering the most frequent class."""
+    adds to the reference; whether its accuracy is below that of always answering the most frequent class; and the seeds
+    of either whose training collapsed onto one class."""
 
     dataset: str
     budget: str
@@ -34,6 +36,8 @@ class Gain:
     difference: SeedSummary
     oracle: float
     below_floor: bool
+    reference_collapsed: tuple[int, ...] = ()
+    control_collapsed: tuple[int, ...] = ()
 
 
 def sentences(
@@ -47,6 +51,7 @@ def sentences(
         _sizes(sizes),
         *_gains(gains, against),
         _floor(gains, against),
+        _collapse(gains, against),
         _oracle(gains, against),
     ]
     return [text for text in listed if text]
@@ -133,7 +138,7 @@ def _gains(gains: Sequence[Gain], against: str) -> list[str]:
     for gain in gains:
         half = gain.difference.half_width
         interval = f" ± {half_width(half)}" if half is not None else " (one seed, no interval)"
-        where = f"{title(gain.dataset).replace(' (rendered faces)', '')}, n = {count(gain.n_test)}"
+        where = f"{_short(gain.dataset)}, n = {count(gain.n_test)}"
         listed.append(f"{points(gain.difference.mean)}{interval} ({where}, {plural(gain.difference.n, 'seed')})")
     clear = sum(g.difference.half_width is not None and abs(g.difference.mean) > g.difference.half_width for g in gains)
     budgets = {gain.budget for gain in gains}
@@ -156,6 +161,22 @@ def _floor(gains: Sequence[Gain], against: str) -> str:
     return (
         f"Beware: {where} {against} answers fewer test images correctly than always naming the most frequent class "
         "would, so these networks have learnt little and their differences say little."
+    )
+
+
+def _collapse(gains: Sequence[Gain], against: str) -> str:
+    """A warning where a seed has learnt one class alone: it decides the mean and the width of the interval."""
+    listed = [
+        f"{name} with seed{'s' * (len(seeds) > 1)} {spans(seeds)} on {_short(gain.dataset)}"
+        for gain in gains
+        for name, seeds in ((against, gain.reference_collapsed), ("ResNet-18", gain.control_collapsed))
+        if seeds
+    ]
+    if not listed:
+        return ""
+    return (
+        f"Training collapsed onto one class: {_joined(listed)}; that counts in the means and intervals, and each table "
+        "lists its seeds one by one."
     )
 
 
@@ -185,7 +206,13 @@ def _gain(reference: Trained, control: Trained, suite: Suite) -> Gain | None:
     sizes = next(iter(reference.records.values())).data.test_per_class
     below = summarise_seeds(list(ours.values())).mean < max(sizes) / sum(sizes)
     shared = reference.conditions
-    return Gain(reference.dataset, shared.budget, shared.n_test, difference, added, below)
+    lost = collapsed(reference, headline), collapsed(control, headline)
+    return Gain(reference.dataset, shared.budget, shared.n_test, difference, added, below, *lost)
+
+
+def _short(dataset: str) -> str:
+    """A dataset's title without saying again that twins are rendered."""
+    return title(dataset).replace(" (rendered faces)", "")
 
 
 def _joined(parts: Sequence[str]) -> str:
