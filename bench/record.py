@@ -38,6 +38,12 @@ class Score:
         recalls = [k / n for k, n in zip(self.class_correct, self.class_n, strict=True) if n]
         return sum(recalls) / len(recalls)
 
+    @property
+    def collapsed(self) -> bool:
+        """Whether no right answer lies outside one class, though several occur: so it is where a network gives every
+        image the same class."""
+        return sum(right > 0 for right in self.class_correct) <= 1 < sum(size > 0 for size in self.class_n)
+
 
 @dataclass(frozen=True)
 class EpochLog:

@@ -8,6 +8,7 @@ import sys
 import time
 from dataclasses import replace
 
+import fake_results
 import pytest
 from filelock import FileLock
 
@@ -52,6 +53,17 @@ def test_a_failing_cell_leaves_its_reason_and_stops_no_other(jobs):
     failure = store.load_failure(sick.results, sick.cell.name)
     assert "the last finite loss was" in failure.reason
     assert failure.key == sick.key
+
+
+def test_a_training_that_collapsed_onto_one_class_is_told_in_the_line_of_its_cell(jobs, monkeypatch):
+    said = {}
+    for right in (10, 11):  # won class by class, ten images each
+        monkeypatch.setattr("bench.cell.run_cell", lambda cell, *_, last=right: fake_results.make(cell, (1, 2, last)))
+        (outcome,) = launch(jobs[:1], 1, quiet)
+        said[right] = outcome.line
+        store.record_path(jobs[0].results, jobs[0].cell.name).unlink()
+    assert "10/70 correct (all of one class: the training collapsed), " in said[10]
+    assert "11/70 correct, " in said[11]
 
 
 def test_a_finished_cell_takes_its_old_failure_away(jobs):

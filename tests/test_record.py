@@ -82,3 +82,19 @@ def test_canonical_bytes_do_not_depend_on_the_order_of_keys() -> None:
 def test_a_number_that_is_none_cannot_be_stored() -> None:
     with pytest.raises(ValueError):
         canonical({"loss": float("nan")})
+
+
+@pytest.mark.parametrize(
+    ("right", "sizes", "collapsed"),
+    [
+        ((0, 0, 5), (3, 4, 5), True),
+        ((0, 0, 2), (3, 4, 5), True),
+        ((0, 0, 0), (3, 4, 5), True),
+        ((1, 0, 5), (3, 4, 5), False),
+        ((0, 0, 5), (0, 0, 5), False),  # nothing else was asked
+    ],
+)
+def test_a_score_whose_right_answers_are_of_one_class_has_collapsed(
+    right: tuple[int, ...], sizes: tuple[int, ...], collapsed: bool
+) -> None:
+    assert Score(1, sum(right), sum(sizes), right, sizes).collapsed is collapsed

@@ -127,7 +127,8 @@ def _run(job: Job, folder: Path, progress: Progress, began: float) -> Outcome:
     checkpoint.clear(folder)
     last, seconds = record.scores["last"], time.monotonic() - began
     peak = record.provenance["peak_memory_bytes"] / 2**30
-    line = f"{name}: last epoch {last.correct}/{last.n} correct, {seconds:.0f} s, peak memory {peak:.2f} GiB"
+    lost = " (all of one class: the training collapsed)" if last.collapsed else ""
+    line = f"{name}: last epoch {last.correct}/{last.n} correct{lost}, {seconds:.0f} s, peak memory {peak:.2f} GiB"
     return Outcome(job, "done", line, seconds)
 
 

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from statistics import median
 
 from bench.markdown import MISSING, Column, percent, table
-from bench.record import Score
 from bench.report.table_lines import Line
 from bench.report.table_rows import Trained
 
@@ -33,20 +32,12 @@ def section(lines: Sequence[Line], selection: str) -> str:
 
 
 def collapsed(trained: Trained, selection: str) -> tuple[int, ...]:
-    """The seeds of a row whose right answers are all of one class (or that have none)."""
+    """The seeds of a row whose right answers are all of one class."""
     return tuple(
         seed
         for seed, record in sorted(trained.records.items())
-        if selection in record.scores and one_class(record.scores[selection])
+        if selection in record.scores and record.scores[selection].collapsed
     )
-
-
-def one_class(score: Score) -> bool:
-    """Whether no answer outside one class is right, where the test split has several classes.
-
-    A network that gives all images one class looks so; its balanced accuracy is 1 / C at most.
-    """
-    return sum(right > 0 for right in score.class_correct) <= 1 < sum(size > 0 for size in score.class_n)
 
 
 def _worth_showing(trained: Trained, selection: str) -> bool:
@@ -58,4 +49,4 @@ def _cell(trained: Trained, seed: int, selection: str) -> str:
     if record is None or selection not in record.scores:
         return MISSING
     score = record.scores[selection]
-    return percent(score.accuracy) + (f" {MARK}" if one_class(score) else "")
+    return percent(score.accuracy) + (f" {MARK}" if score.collapsed else "")
