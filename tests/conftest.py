@@ -13,6 +13,9 @@ from PIL import Image
 
 from bench.data.catalog import AFFECTNET_ORDER
 from bench.data.dataset import Dataset, Split
+from bench.data.source import Source
+from bench.launch import job as one_job
+from bench.launch.job import Job
 from bench.recipe import Recipe
 from bench.spec import Cell
 
@@ -50,6 +53,31 @@ def tiny_cell() -> Cell:
 def tiny_dan(tiny_cell: Cell) -> Cell:
     """The same with DAN."""
     return replace(tiny_cell, method="dan")
+
+
+@pytest.fixture
+def jobs(tiny: Dataset, tiny_cell: Cell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Job]:
+    """Three seeds of the tiny cell, to be trained below a folder that tells who owns it."""
+    monkeypatch.setattr(one_job, "_dataset", lambda source, size, folder: tiny)
+    source = Source("rafdb", "quick", tmp_path / "Ann Smith" / "raf")
+    return [
+        Job(
+            cell=replace(tiny_cell, seed=seed),
+            key=f"key{seed}",
+            source=source,
+            results=tmp_path / "results",
+            runs=tmp_path / "runs",
+            device="cpu",
+            weights=None,
+            weights_sha256=None,
+            keep_weights=False,
+        )
+        for seed in range(3)
+    ]
+
+
+def quiet(*told: object) -> None:
+    """A progress that nobody watches."""
 
 
 def write_photos(root: Path, people: int = 24, size: int = 20) -> Path:

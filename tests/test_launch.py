@@ -10,32 +10,17 @@ from dataclasses import replace
 
 import fake_results
 import pytest
+from conftest import quiet
 from filelock import FileLock
 
 from bench import store
-from bench.data.source import Source
 from bench.errors import UserError
 from bench.launch import cluster, local, sight
 from bench.launch import job as one_job
 from bench.launch.gpus import share, visible_to
-from bench.launch.job import Job, Outcome
+from bench.launch.job import Outcome
 from bench.launch.local import launch
 from bench.plan import checkpoint_folder
-
-
-@pytest.fixture
-def jobs(tiny, tiny_cell, tmp_path, monkeypatch):
-    monkeypatch.setattr(one_job, "_dataset", lambda source, size, folder: tiny)
-    cells = [replace(tiny_cell, seed=seed) for seed in range(3)]
-    source = Source("rafdb", "quick", tmp_path)
-    return [
-        Job(cell, f"key{cell.seed}", source, tmp_path / "results", tmp_path / "runs", "cpu", None, None, False)
-        for cell in cells
-    ]
-
-
-def quiet(*told):
-    pass
 
 
 def test_every_cell_leaves_a_record_and_no_checkpoint(jobs):
