@@ -64,9 +64,25 @@ def test_the_gain_is_paired_hedged_and_beside_the_floor(results: Path) -> None:
     assert (
         "DAN differs from ResNet-18 by +5.00 ± 27.23 (facial_expressions (7 classes), n = 70, 2 seeds) points" in said
     )
-    assert "none of these intervals excludes 0, so no gain is shown" in said
+    assert "the interval includes 0, so no gain is shown" in said
     assert "Beware" not in said  # 31.5 of 70 is more than the most frequent class has
     assert "adds +5.00 points to DAN" in said  # 35 less 31.5 of 70
+
+
+def test_what_the_intervals_show_is_said_of_as_many_as_there_are(results: Path) -> None:
+    def gain(dataset: str, seeds: int, more: int) -> None:
+        for seed in range(seeds):
+            for method, right in (("dan", 30 + more + seed % 2), ("resnet18", 30)):
+                fake_results.finish(results, fake_results.cell(dataset, method, seed), (1, 2, right))
+
+    gain("facial_expressions", 1, 20)
+    assert "points: single seeds show no gain." in answer(front(results))
+    gain("rafdb-twin", 3, 0)  # 0, 1, 0 of 70 more: the mean is 0.48 points, the half-width 2.05
+    assert "points: the interval includes 0, so no gain is shown." in answer(front(results))
+    gain("facial_expressions", 2, 0)
+    assert "none of these intervals excludes 0, so no gain is shown" in answer(front(results))
+    gain("rafdb-twin", 3, 20)
+    assert "1 of 2 such intervals excludes 0, uncorrected for their number" in answer(front(results))
 
 
 def test_networks_below_the_floor_are_called_so(results: Path) -> None:
@@ -92,7 +108,7 @@ def test_full_runs_are_counted_by_verdict(results: Path) -> None:
     assert answer(text).startswith(
         "Of the paper's 4 accuracies, 2 were put to the test at full size: 2 consistent; 2 stay open."
     )
-    assert "1 of 1 such interval excludes 0" in answer(text)
+    assert "the interval excludes 0." in answer(text)
 
 
 def test_pictures_are_shown_with_caption_and_data_and_there_need_be_none(results: Path) -> None:

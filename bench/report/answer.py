@@ -140,16 +140,22 @@ def _gains(gains: Sequence[Gain], against: str) -> list[str]:
         interval = f" ± {half_width(half)}" if half is not None else " (one seed, no interval)"
         where = f"{_short(gain.dataset)}, n = {count(gain.n_test)}"
         listed.append(f"{points(gain.difference.mean)}{interval} ({where}, {plural(gain.difference.n, 'seed')})")
-    clear = sum(g.difference.half_width is not None and abs(g.difference.mean) > g.difference.half_width for g in gains)
     budgets = {gain.budget for gain in gains}
     kind = "In the rehearsal" if budgets == {"quick"} else "Under one recipe"
-    verdict = (
-        "none of these intervals excludes 0, so no gain is shown"
-        if not clear
-        else f"{clear} of {plural(len(gains), 'such interval')} exclude{'s' * (clear == 1)} 0, "
-        "uncorrected for their number"
-    )
-    return [f"{kind} {against} differs from ResNet-18 by {_joined(listed)} points: {verdict}."]
+    return [f"{kind} {against} differs from ResNet-18 by {_joined(listed)} points: {_shown(gains)}."]
+
+
+def _shown(gains: Sequence[Gain]) -> str:
+    """What the intervals of the differences say."""
+    intervals = [(gain.difference.mean, half) for gain in gains if (half := gain.difference.half_width) is not None]
+    clear = sum(abs(mean) > half for mean, half in intervals)
+    if not intervals:
+        return "single seeds show no gain"
+    if len(intervals) == 1:
+        return "the interval excludes 0" if clear else "the interval includes 0, so no gain is shown"
+    if not clear:
+        return "none of these intervals excludes 0, so no gain is shown"
+    return f"{clear} of {len(intervals)} such intervals exclude{'s' * (clear == 1)} 0, uncorrected for their number"
 
 
 def _floor(gains: Sequence[Gain], against: str) -> str:
