@@ -91,11 +91,14 @@ def test_what_it_says_of_accuracy_on_the_h200_is_what_was_recorded_there():
     kind = re.compile(r"rafdb-twin/\w+/default/paper-full-rendered-fast/")
     found = [record for name, record in store.scan(TREE / "results" / "h200" / "full") if kind.match(name)]
     last = [record.scores["last"] for record in found]
+    assert {f"(n = {score.n:,}, last epoch, `fast`, rendered weights)" in README for score in last} == {True}
     lost = sum(score.correct == max(score.class_correct) == max(score.class_n) for score in last)
     assert f"{lost} of these {len(found)} trainings under the paper's recipe" in README
     pairs = json.loads((TREE / "results" / "perf" / "h200-accuracy-quick.json").read_text(encoding="utf-8"))["rows"]
     dan, resnet18 = (f"{100 * row['mean']:.2f} ± {100 * row['half_width']:.2f}" for row in pairs)
     assert f"is {dan} points for DAN and {resnet18} for ResNet-18" in README
+    ((n, seeds),) = {(row["n"], len(row["seeds"])) for row in pairs}
+    assert f"n = {n}, {seeds} seeds each" in README
     dan, resnet18 = (
         f"{statistics.median(one.provenance['seconds'] for one in found if one.cell['method'] == method):.0f} s"
         for method in ("dan", "resnet18")

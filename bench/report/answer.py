@@ -36,8 +36,8 @@ class Gain:
     difference: SeedSummary
     oracle: float
     below_floor: bool
-    reference_collapsed: tuple[int, ...] = ()
-    control_collapsed: tuple[int, ...] = ()
+    reference_collapsed: tuple[int, ...]
+    control_collapsed: tuple[int, ...]
 
 
 def sentences(
